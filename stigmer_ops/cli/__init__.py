@@ -1,0 +1,1 @@
+"""What a person types: parse, call the library, render. No decisions here."""
