@@ -75,7 +75,7 @@ class InputError(StigmerOpsError):
 
 
 class SettingsError(StigmerOpsError):
-    """The settings file or a STIGMER_OPS_* variable is not valid. The message names file and line."""
+    """The settings file or a STIGMER_OPS_* variable is not valid. The message names the line."""
 
     reference = "bad-settings"
     exit_code = ExitCode.USAGE

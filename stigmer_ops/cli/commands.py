@@ -1,0 +1,145 @@
+"""How a function becomes a command: options spread, errors caught, an exit code returned."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import inspect
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, get_type_hints
+
+import typer
+
+from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.option_sets import OPTION_SETS, Common
+from stigmer_ops.errors import ExitCode, StigmerOpsError
+from stigmer_ops.render.errors import write_error
+
+CommandFunction = Callable[..., ExitCode | Awaitable[ExitCode]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a command says of itself, for the reference page and the contract tests.
+
+    Attributes:
+        examples: Command lines, without the program's name.
+        writes: Whether the command changes anything in Temporal.
+        option_sets: The option sets that it takes.
+    """
+
+    examples: tuple[str, ...]
+    writes: bool
+    option_sets: frozenset[type]
+
+
+def command(
+    app: typer.Typer, name: str, *, examples: tuple[str, ...], writes: bool = False
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Register a function as command `name` of `app`.
+
+    The function's first parameter is the `Invocation`; parameters annotated with an option set
+    receive it whole. It may be a coroutine function. It returns its exit code.
+    """
+
+    def register(function: CommandFunction) -> CommandFunction:
+        body = _spread(function)
+        body.__dict__["declaration"] = Declaration(
+            examples,
+            writes,
+            frozenset(t for t in get_type_hints(function).values() if t in OPTION_SETS) | {Common},
+        )
+        epilog = "\n\n".join(["Examples:", *(f"stigmer-ops {example}" for example in examples)])
+        app.command(name, epilog=epilog)(body)
+        return function
+
+    return register
+
+
+def _spread(function: CommandFunction) -> Callable[..., None]:
+    hints = get_type_hints(function, include_extras=True)
+    own: list[inspect.Parameter] = []
+    sets: dict[str, type] = {}
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        hint = hints[parameter.name]
+        if hint in OPTION_SETS:
+            sets[parameter.name] = hint
+        else:
+            own.append(parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY))
+    shared = [
+        parameter for kind in (*sets.values(), Common) for parameter in _fields_as_parameters(kind)
+    ]
+
+    @functools.wraps(function)
+    def body(**values: Any) -> None:  # noqa: ANN401 - Typer has checked them
+        common = _taken(Common, values)
+        arguments = {name: _taken(kind, values) for name, kind in sets.items()}
+        code = run(common, lambda invocation: function(invocation, **arguments, **values))
+        raise typer.Exit(code)
+
+    parameters = [*own, *shared]
+    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # the documented way to tell inspect.signature
+    body.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return body
+
+
+def _fields_as_parameters(option_set: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(option_set, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=hints[field.name],
+            default=field.default,
+        )
+        for field in dataclasses.fields(option_set)
+    ]
+
+
+def _taken(option_set: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 - an instance of option_set
+    names: Mapping[str, Any] = {
+        field.name: values.pop(field.name) for field in dataclasses.fields(option_set)
+    }
+    return option_set(**names)
+
+
+def run(common: Common, call: Callable[[Invocation], ExitCode | Awaitable[ExitCode]]) -> ExitCode:
+    """Run a command's body and turn whatever happens into an exit code."""
+    invocation = Invocation(common)
+    try:
+        result = call(invocation)
+        if inspect.isawaitable(result):
+            return asyncio.run(_awaited(result))
+        return result
+    except StigmerOpsError as error:
+        if common.debug:
+            traceback.print_exc(file=sys.stderr)
+        write_error(error, invocation.output_or_default)
+        return error.exit_code
+    except BrokenPipeError:
+        return ExitCode.OK
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("interrupted\n")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort before a traceback reaches a person
+        return report_defect(error, debug=common.debug)
+
+
+def report_defect(error: Exception, *, debug: bool) -> ExitCode:
+    """Say that stigmer-ops itself is at fault, without the values that a traceback could hold."""
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    sys.stderr.write(
+        f"error: a defect in stigmer-ops: {type(error).__name__}\n"
+        "  not done: the command stopped at this point; `stigmer-ops audit show` lists writes\n"
+        "  next: run it again with --debug and report the traceback\n"
+        f"  (internal, exit {ExitCode.INTERNAL.value})\n"
+    )
+    return ExitCode.INTERNAL
+
+
+async def _awaited(result: Awaitable[ExitCode]) -> ExitCode:
+    return await result

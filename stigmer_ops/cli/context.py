@@ -1,0 +1,162 @@
+"""The world outside, for one command: environment, clock, terminal, settings, connection.
+
+Only this module reads `os.environ`, the clock and the terminal, and only it opens connections.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stigmer_ops.cli.option_sets import Common, Connection
+from stigmer_ops.errors import ExitCode, InputError
+from stigmer_ops.render.output import Document, OutputFormat, write
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stigmer_ops.settings import LoadedSettings, Settings
+    from stigmer_ops.temporal.connection import Target
+    from stigmer_ops.temporal.frontend import Frontend
+
+
+class Invocation:
+    """One run of one command."""
+
+    def __init__(self, common: Common, environment: Mapping[str, str] | None = None) -> None:
+        self.common = common
+        self.environment: Mapping[str, str] = os.environ if environment is None else environment
+
+    @cached_property
+    def loaded_settings(self) -> LoadedSettings:
+        """The settings with their origins; read when first asked for.
+
+        Raises:
+            SettingsError: The file or a variable is not valid.
+        """
+        from stigmer_ops import settings
+
+        return settings.load(self.common.config, self.environment)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.loaded_settings.settings
+
+    @cached_property
+    def output(self) -> OutputFormat:
+        """The output format: -o, else the variable, else the settings, else a table."""
+        if self.common.output is not None:
+            return self.common.output
+        configured = self.common.config is not None or "STIGMER_OPS_OUTPUT" in self.environment
+        return OutputFormat(self.settings.output) if configured else OutputFormat.TABLE
+
+    @property
+    def output_or_default(self) -> OutputFormat:
+        """The output format where the settings themselves may be what is wrong."""
+        return self.common.output or OutputFormat.TABLE
+
+    @property
+    def progress_wanted(self) -> bool:
+        """Whether to show progress: on a terminal, unless it was declined."""
+        return sys.stderr.isatty() and not self.common.no_progress
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer a question, and may be asked in prose."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and self.output.for_people
+
+    def now(self) -> datetime:
+        """The current time."""
+        return datetime.now(UTC)
+
+    def operator(self) -> str:
+        """Who types, as the operating system knows them."""
+        return self.environment.get("SUDO_USER") or getpass.getuser()
+
+    def host(self) -> str:
+        """Where they type."""
+        return socket.gethostname()
+
+    def write(self, document: Document, table: Callable[[Console, bool], None]) -> None:
+        """Write the result to standard output in the chosen format."""
+        write(document, self.output, table=table)
+
+    def say(self, text: str) -> None:
+        """Tell the person something that is not the result, on standard error."""
+        from stigmer_ops.render.text import visible
+
+        for line in text.splitlines():
+            sys.stderr.write(visible(line) + "\n")
+
+    def target(self, connection: Connection) -> Target:
+        """The Temporal connection in force.
+
+        Raises:
+            StigmerOpsError: The options, the environment or a file is wrong.
+        """
+        from stigmer_ops.temporal.connection import ConnectionOptions, resolve
+
+        options = ConnectionOptions(
+            address=connection.address,
+            namespace=connection.namespace,
+            profile=connection.profile,
+            api_key=_secret_from(connection.api_key_file),
+            tls=connection.tls,
+            tls_server_name=connection.tls_server_name,
+            tls_ca_path=connection.tls_ca_path,
+            tls_cert_path=connection.tls_cert_path,
+            tls_key_path=connection.tls_key_path,
+            codec_endpoint=connection.codec_endpoint,
+            codec_auth=connection.codec_auth,
+        )
+        return resolve(options, self.environment)
+
+    @asynccontextmanager
+    async def temporal(
+        self, connection: Connection, *, namespace: str | None = None, identity: str | None = None
+    ) -> AsyncIterator[Frontend]:
+        """A connected frontend, paced by the options and the settings.
+
+        Args:
+            connection: The options.
+            namespace: Another namespace than the connection's, on the same server.
+            identity: What history shall show as the caller of writes.
+
+        Raises:
+            StigmerOpsError: It cannot be reached, or refuses us.
+        """
+        import dataclasses
+
+        from stigmer_ops.temporal.connection import connect
+        from stigmer_ops.temporal.frontend import Pace
+
+        scan = self.settings.scan
+        pace = Pace(
+            rps=scan.rps if connection.rps is None else connection.rps,
+            concurrency=connection.concurrency or scan.concurrency,
+        )
+        target = self.target(connection)
+        if namespace is not None:
+            target = dataclasses.replace(target, namespace=namespace)
+        yield await connect(target, pace=pace, identity=identity)
+
+
+def _secret_from(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+__all__ = ["ExitCode", "Invocation"]

@@ -1,0 +1,207 @@
+"""The options that commands share, each declared once.
+
+A command takes a whole set as one parameter (`connection: Connection`); `command` in commands.py
+spreads its fields into options. So `--namespace` means the same everywhere, and a contract test can
+ask which commands have which set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stigmer_ops.render.output import OutputFormat
+
+CONNECTION = "Connection"
+OUTPUT = "Output"
+ACTIVITY = "Activity"
+WRITE = "Write"
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration option: 90s, 30m, 4h, 1d12h."""
+    import durationpy
+
+    try:
+        duration = durationpy.from_str(text)
+    except durationpy.DurationError:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 30m or 4h") from None
+    if duration < timedelta(0):
+        raise typer.BadParameter(f"{text!r} is negative")
+    return duration
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Options of every command."""
+
+    output: Annotated[
+        OutputFormat | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="table, wide, json, jsonl or yaml; results go to standard output",
+            show_default="table",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    no_progress: Annotated[
+        bool,
+        typer.Option("--no-progress", help="No progress on standard error", rich_help_panel=OUTPUT),
+    ] = False
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            envvar="STIGMER_OPS_CONFIG",
+            help="The settings file",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show the traceback of an error", rich_help_panel=OUTPUT),
+    ] = False
+
+
+def _connection(*names: str, text: str, metavar: str | None = None) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        *names, help=text, metavar=metavar, show_default=False, rich_help_panel=CONNECTION
+    )
+    return option
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach Temporal; what is not given comes from TEMPORAL_* and temporal.toml."""
+
+    address: Annotated[
+        str | None, _connection("--address", text="Temporal frontend, host:port")
+    ] = None
+    namespace: Annotated[
+        str | None, _connection("--namespace", "-n", text="Temporal namespace")
+    ] = None
+    profile: Annotated[str | None, _connection("--profile", text="Profile of temporal.toml")] = None
+    api_key_file: Annotated[
+        Path | None,
+        _connection("--api-key-file", text="File with the API key (or set TEMPORAL_API_KEY)"),
+    ] = None
+    tls: Annotated[bool | None, _connection("--tls/--no-tls", text="Speak TLS")] = None
+    tls_server_name: Annotated[
+        str | None, _connection("--tls-server-name", text="Name in the server's certificate")
+    ] = None
+    tls_ca_path: Annotated[
+        Path | None, _connection("--tls-ca-path", text="CA certificate of the server")
+    ] = None
+    tls_cert_path: Annotated[
+        Path | None, _connection("--tls-cert-path", text="Client certificate")
+    ] = None
+    tls_key_path: Annotated[
+        Path | None, _connection("--tls-key-path", text="Private key of the client certificate")
+    ] = None
+    codec_endpoint: Annotated[
+        str | None, _connection("--codec-endpoint", text="Codec server, http(s)://…")
+    ] = None
+    codec_auth: Annotated[
+        str | None,
+        _connection("--codec-auth", text="Authorization header for it (TEMPORAL_CODEC_AUTH)"),
+    ] = field(default=None, repr=False)
+    rps: Annotated[
+        float | None,
+        typer.Option(
+            "--rps",
+            min=0,
+            help="Calls a second to Temporal at most; 0 for no limit",
+            show_default="scan.rps, 200",
+            rich_help_panel=CONNECTION,
+        ),
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency",
+            min=1,
+            max=1000,
+            help="Calls under way at once at most",
+            show_default="scan.concurrency, 64",
+            rich_help_panel=CONNECTION,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where a task token comes from. As an argument it would be seen by everyone on the host."""
+
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", help="File with the task token; - for standard input", metavar="FILE"
+        ),
+    ] = None
+    token_env: Annotated[
+        str | None,
+        typer.Option("--token-env", help="Environment variable with the token", metavar="NAME"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityReference:
+    """Which activity, by its ids."""
+
+    workflow_id: Annotated[
+        str | None,
+        typer.Option("--workflow-id", "-w", help="Workflow id", rich_help_panel=ACTIVITY),
+    ] = None
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run-id",
+            "-r",
+            help="Run id",
+            show_default="the current run",
+            rich_help_panel=ACTIVITY,
+        ),
+    ] = None
+    activity_id: Annotated[
+        str | None,
+        typer.Option("--activity-id", "-a", help="Activity id", rich_help_panel=ACTIVITY),
+    ] = None
+    standalone: Annotated[
+        bool,
+        typer.Option(
+            "--standalone",
+            help="A standalone activity, which has no workflow",
+            rich_help_panel=ACTIVITY,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """What every command that writes asks for."""
+
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--reason",
+            help="Why; kept in the audit file and, with its ticket, in the history",
+            rich_help_panel=WRITE,
+        ),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show what would be done, send nothing", rich_help_panel=WRITE
+        ),
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask", rich_help_panel=WRITE)] = (
+        False
+    )
+
+
+OPTION_SETS = (Common, Connection, TokenSource, ActivityReference, Mutation)

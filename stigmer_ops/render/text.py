@@ -1,0 +1,57 @@
+"""Foreign text made safe to print, and times and durations as people read them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+# Format characters that change what the eye sees: bidirectional overrides, zero-width and tags.
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_ZERO_WIDTH_JOINER = "\N{ZERO WIDTH JOINER}"  # part of many emoji, and harmless
+
+
+def visible(text: str) -> str:
+    """`text` with every character that a terminal would obey or hide written as an escape.
+
+    A workflow id may hold anything that a namespace member chose to put there, terminal escape
+    sequences included.
+    """
+    if text.isprintable() and text.isascii():
+        return text
+    return "".join(
+        char
+        if char == _ZERO_WIDTH_JOINER or unicodedata.category(char) not in _HIDDEN_CATEGORIES
+        else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for char in text
+    )
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    """A time as RFC 3339 in UTC with milliseconds, for machines; None stays None."""
+    if time is None:
+        return None
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds(duration: timedelta | None) -> float | None:
+    """A duration in seconds, to the millisecond; None stays None."""
+    return None if duration is None else round(duration.total_seconds(), 3)
+
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def short_duration(duration: timedelta | None) -> str:
+    """A duration in its two largest units: 3d4h, 4h12m, 35s; "-" where there is none."""
+    if duration is None:
+        return "-"
+    left = int(abs(duration.total_seconds()))
+    sign = "-" if duration < timedelta(0) and left else ""
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+        if len(parts) == 2:
+            break
+    return sign + ("".join(parts) or "0s")

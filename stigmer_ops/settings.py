@@ -1,0 +1,337 @@
+"""What is ours to configure: one YAML file, every value overridable by a STIGMER_OPS_* variable.
+
+The connection to Temporal is not here: it follows Temporal's own conventions. Each value remembers
+where it came from, so that `config show` can tell, and so that an error names file and line.
+
+An environment variable is the path of the value in capitals, joined by underscores:
+`thresholds.stuck_after` is `STIGMER_OPS_THRESHOLDS_STUCK_AFTER`. Lists are written as YAML
+(`[a, b]`) or separated by commas. The queue names are also taken from the variables that the
+system itself reads (`TEMPORAL_ZIGFLOW_EXECUTION_TASK_QUEUE` and its siblings), below ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import durationpy
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from stigmer_ops.errors import SettingsError
+
+PREFIX = "STIGMER_OPS_"
+NOT_SETTINGS = frozenset({"STIGMER_OPS_CONFIG", "STIGMER_OPS_TOKEN"})
+"""Variables with our prefix that commands read, and that are no values of the settings."""
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return durationpy.from_str(value)
+        except durationpy.DurationError as error:
+            raise ValueError(f"{value!r} is not a duration such as 90s, 30m or 4h") from error
+    if isinstance(value, int | float) and not isinstance(value, bool) and value != 0:
+        raise ValueError(f"{value!r} has no unit: write {value}s, {value}m or {value}h")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class External(_Section):
+    """Which activities wait for Stigmer."""
+
+    activity_types: tuple[str, ...] = ("CallAgentActivity",)
+    """Activity types that complete externally; Zigflow's is the default."""
+
+
+class Stigmer(_Section):
+    """The Stigmer service and its workflows."""
+
+    address: str | None = None
+    """host:port of its gRPC API (7234 by default where it is installed); unset: it is not asked."""
+    namespace: str | None = None
+    """The Temporal namespace of the Stigmer workflows; unset: that of the external workflows."""
+    tls: bool = False
+    tls_ca_path: Path | None = None
+    tls_cert_path: Path | None = None
+    tls_key_path: Path | None = None
+    agent_run_timeout: Duration = timedelta(minutes=10)
+    """Workflow run timeout of stigmer/agent-execution/invoke."""
+    workflow_run_timeout: Duration = timedelta(minutes=30)
+    """Workflow run timeout of stigmer/workflow-execution/invoke."""
+
+
+class TaskQueue(_Section):
+    """A task queue, and the activity types that each of its workers must have registered."""
+
+    name: str = Field(min_length=1)
+    activity_types: tuple[str, ...] = ()
+    workflows: bool = False
+    """Whether workers poll it for workflow tasks too."""
+
+
+CALLBACK_ACTIVITY_TYPE = "stigmer/system/complete-external-activity"
+
+
+def _queue(name: str, *activity_types: str, workflows: bool = False) -> TaskQueue:
+    return TaskQueue(name=name, activity_types=activity_types, workflows=workflows)
+
+
+class TaskQueues(_Section):
+    """The queues of the handshake, by role."""
+
+    agent_execution_stigmer: TaskQueue = _queue(
+        "agent_execution_stigmer", CALLBACK_ACTIVITY_TYPE, workflows=True
+    )
+    agent_execution_runner: TaskQueue = _queue(
+        "agent_execution_runner", "EnsureThread", "ExecuteGraphton", "CleanupSandbox"
+    )
+    workflow_execution_stigmer: TaskQueue = _queue("workflow_execution_stigmer", workflows=True)
+    workflow_execution_runner: TaskQueue = _queue("workflow_execution_runner")
+    workflow_validation_stigmer: TaskQueue = _queue("workflow_validation_stigmer", workflows=True)
+    workflow_validation_runner: TaskQueue = _queue("workflow_validation_runner")
+    zigflow_execution: TaskQueue = _queue("zigflow_execution", "CallAgentActivity", workflows=True)
+
+    def by_role(self) -> dict[str, TaskQueue]:
+        """Role to queue, in the order in which the handshake meets them."""
+        return {role: getattr(self, role) for role in type(self).model_fields}
+
+
+class Thresholds(_Section):
+    """When a number becomes a finding."""
+
+    stuck_after: Duration = timedelta(hours=4)
+    """An external activity older than this counts as stuck; most agents take 1 to 4 hours."""
+    near_deadline_share: float = Field(default=0.8, gt=0, lt=1)
+    """Share of its own timeout past which an activity is near its deadline."""
+    poller_stale_after: Duration = timedelta(seconds=60)
+    """A poller not seen for this long may be dead: the server lists it for five minutes."""
+    backlog: int = Field(default=100, ge=0)
+    """Pending external activities above which the system is behind."""
+
+
+class Scan(_Section):
+    """How hard reads press the Temporal frontend."""
+
+    rps: float = Field(default=200.0, ge=0)
+    """Calls a second, 0 for no limit. The namespace's workers need the frontend too."""
+    concurrency: int = Field(default=64, ge=1, le=1000)
+
+
+class Audit(_Section):
+    """The record of every write."""
+
+    path: Path | None = None
+    """The audit file; unset: audit.jsonl in the user's state directory."""
+
+
+class Writes(_Section):
+    """What guards writes."""
+
+    protected_namespaces: tuple[str, ...] = ()
+    """Namespaces whose name must be typed before a write, even of one activity."""
+
+
+class Settings(_Section):
+    """Everything that is ours to configure."""
+
+    external: External = External()
+    stigmer: Stigmer = Stigmer()
+    task_queues: TaskQueues = TaskQueues()
+    thresholds: Thresholds = Thresholds()
+    scan: Scan = Scan()
+    audit: Audit = Audit()
+    writes: Writes = Writes()
+    read_only: bool = False
+    """Refuse every write."""
+    output: Literal["table", "wide", "json", "jsonl", "yaml"] = "table"
+    """The output format where -o is not given."""
+
+
+Path_ = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: a line of the file, a variable, or the built-in default."""
+
+    place: str
+
+    def __str__(self) -> str:
+        return self.place
+
+
+DEFAULT = Origin("default")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings with their origins.
+
+    `origins` maps each value's dotted path to where it came from; `file` is the file read, if any.
+    """
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    file: Path | None
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> LoadedSettings:
+    """Read the settings from `file` (None: defaults) and `environment`.
+
+    Raises:
+        SettingsError: With file and line, or the variable, of everything that is wrong.
+    """
+    values: dict[Path_, Any] = {}
+    origins: dict[Path_, Origin] = {}
+    for source in (_queue_variables(environment), _from_file(file), _variables(environment)):
+        for path, value, origin in source:
+            values[path] = value
+            origins[path] = origin
+    try:
+        settings = Settings.model_validate(_nested(values))
+    except ValidationError as error:
+        raise SettingsError(
+            "\n".join(
+                _problem(problem["loc"], problem["msg"], origins) for problem in error.errors()
+            ),
+            next_step="stigmer-ops config check",
+        ) from None
+    named = {".".join(path): origins.get(path, DEFAULT) for path, _ in leaves(settings)}
+    return LoadedSettings(settings, named, file)
+
+
+def leaves(section: BaseModel, above: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    """Every value of the settings with its path, in the order of declaration."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from leaves(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def variable_of(path: Path_) -> str:
+    """The environment variable that overrides the value at `path`."""
+    return PREFIX + "_".join(path).upper()
+
+
+_Source = Iterator[tuple[Path_, Any, Origin]]
+
+
+def _variables(environment: Mapping[str, str]) -> _Source:
+    known = {variable_of(path): path for path, _ in leaves(Settings())}
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
+            continue
+        if name not in known:
+            raise SettingsError(
+                f"{name} is not a setting{_suggestion(name, known)}",
+                next_step="stigmer-ops config show lists every setting and its variable",
+            )
+        path = known[name]
+        yield path, _parsed(path, environment[name]), Origin(f"${name}")
+
+
+def _queue_variables(environment: Mapping[str, str]) -> _Source:
+    for role in TaskQueues.model_fields:
+        name = f"TEMPORAL_{role.upper()}_TASK_QUEUE"
+        if environment.get(name):
+            yield ("task_queues", role, "name"), environment[name], Origin(f"${name}")
+
+
+def _parsed(path: Path_, text: str) -> object:
+    default = dict(leaves(Settings()))[path]
+    if isinstance(default, tuple):
+        inner = text.strip().removeprefix("[").removesuffix("]")
+        return [item.strip().strip("'\"") for item in inner.split(",") if item.strip()]
+    if text == "" and default is None:
+        return None
+    return text
+
+
+def _from_file(file: Path | None) -> _Source:
+    if file is None:
+        return
+    try:
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text, yaml.SafeLoader)
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: not UTF-8 at byte {error.start}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SettingsError(f"{file}:{line}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{file}: {error}") from error
+    if root is not None:
+        yield from _from_node(file, root, ())
+
+
+def _from_node(file: Path, node: yaml.Node, above: Path_) -> _Source:
+    if not isinstance(node, yaml.MappingNode):
+        value = yaml.SafeLoader("").construct_object(node, deep=True)
+        yield above, value, Origin(f"{file}:{node.start_mark.line + 1}")
+        return
+    seen: set[str] = set()
+    for key, child in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in seen:
+            raise SettingsError(f"{file}:{line}: {'.'.join((*above, name))} is given twice")
+        seen.add(name)
+        if not _is_known((*above, name)):
+            raise SettingsError(
+                f"{file}:{line}: {'.'.join((*above, name))} is not a setting"
+                + _suggestion(name, _names_below(above)),
+                next_step="stigmer-ops config show lists every setting",
+            )
+        yield from _from_node(file, child, (*above, name))
+
+
+def _known_paths() -> Iterator[Path_]:
+    for path, _ in leaves(Settings()):
+        yield from (path[:length] for length in range(1, len(path) + 1))
+
+
+def _is_known(path: Path_) -> bool:
+    return path in set(_known_paths())
+
+
+def _names_below(above: Path_) -> list[str]:
+    return [path[-1] for path in _known_paths() if path[:-1] == above]
+
+
+def _nested(values: Mapping[Path_, Any]) -> dict[str, Any]:
+    root = Settings().model_dump()
+    for path, value in values.items():
+        place = root
+        for name in path[:-1]:
+            place = place[name]
+        if path:
+            place[path[-1]] = value
+    return root
+
+
+def _problem(location: tuple[int | str, ...], message: str, origins: Mapping[Path_, Origin]) -> str:
+    path = tuple(str(part) for part in location)
+    origin = next(
+        (origins[path[:length]] for length in range(len(path), 0, -1) if path[:length] in origins),
+        DEFAULT,
+    )
+    return f"{origin}: {'.'.join(path)}: {message.removeprefix('Value error, ')}"
+
+
+def _suggestion(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,79 @@
+"""A remote codec server, as the `temporal` CLI's --codec-endpoint speaks to it.
+
+Protocol: POST {endpoint}/encode or {endpoint}/decode with a JSON `temporal.api.common.v1.Payloads`,
+headers `Content-Type: application/json`, `X-Namespace`, and `Authorization` if one is given; the
+answer is the converted `Payloads`. `{namespace}` in the endpoint is filled in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from google.protobuf import json_format
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.converter import PayloadCodec
+
+from stigmer_ops.errors import DeniedError, UnavailableError, UsageError
+
+TIMEOUT_SECONDS = 10.0
+
+
+class CodecServer(PayloadCodec):
+    """Encodes and decodes payloads through a codec server."""
+
+    def __init__(self, endpoint: str, namespace: str, auth: str | None = None) -> None:
+        if not endpoint.startswith(("http://", "https://")):
+            raise UsageError(
+                f"the codec endpoint {endpoint!r} is not an http:// or https:// address",
+                next_step="check --codec-endpoint or TEMPORAL_CODEC_ENDPOINT",
+            )
+        self.endpoint = endpoint.replace("{namespace}", quote(namespace, safe="")).rstrip("/")
+        self._headers = {"Content-Type": "application/json", "X-Namespace": namespace}
+        if auth:
+            self._headers["Authorization"] = auth
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Encode through {endpoint}/encode."""
+        return await self._post("encode", payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Decode through {endpoint}/decode."""
+        return await self._post("decode", payloads)
+
+    async def _post(self, operation: str, payloads: Sequence[Payload]) -> list[Payload]:
+        if not payloads:
+            return []
+        body = json_format.MessageToJson(Payloads(payloads=payloads)).encode()
+        answer = await asyncio.to_thread(self._exchange, f"{self.endpoint}/{operation}", body)
+        try:
+            converted = json_format.Parse(answer, Payloads())
+        except json_format.ParseError as error:
+            raise UnavailableError(
+                f"the codec server at {self.endpoint} did not answer with payloads",
+                next_step="check --codec-endpoint",
+            ) from error
+        return list(converted.payloads)
+
+    def _exchange(self, url: str, body: bytes) -> bytes:
+        request = urllib.request.Request(url, body, self._headers, method="POST")  # noqa: S310 - the scheme is checked above
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+                answer: bytes = response.read()
+                return answer
+        except urllib.error.HTTPError as error:
+            denied = error.code in (401, 403)
+            kind = DeniedError if denied else UnavailableError
+            raise kind(
+                f"the codec server at {self.endpoint} answered {error.code} {error.reason}",
+                next_step="check --codec-auth" if denied else "check the codec server's log",
+            ) from error
+        except (urllib.error.URLError, TimeoutError) as error:
+            reason = getattr(error, "reason", error)
+            raise UnavailableError(
+                f"cannot reach the codec server at {self.endpoint}: {reason}",
+                next_step="check --codec-endpoint",
+            ) from error
