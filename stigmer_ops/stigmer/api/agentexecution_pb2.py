@@ -4,53 +4,50 @@
 # source: stigmer_ops/stigmer/api/agentexecution.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "stigmer_ops/stigmer/api/agentexecution.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'stigmer_ops/stigmer/api/agentexecution.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-from stigmer_ops.stigmer.api import (
-    apiresource_pb2 as stigmer__ops_dot_stigmer_dot_api_dot_apiresource__pb2,
-)
+from stigmer_ops.stigmer.api import apiresource_pb2 as stigmer__ops_dot_stigmer_dot_api_dot_apiresource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n,stigmer_ops/stigmer/api/agentexecution.proto\x12$ai.stigmer.agentic.agentexecution.v1\x1a)stigmer_ops/stigmer/api/apiresource.proto"\x8e\x02\n\x0e\x41gentExecution\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x45\n\x08metadata\x18\x03 \x01(\x0b\x32\x33.ai.stigmer.commons.apiresource.ApiResourceMetadata\x12\x46\n\x04spec\x18\x04 \x01(\x0b\x32\x38.ai.stigmer.agentic.agentexecution.v1.AgentExecutionSpec\x12J\n\x06status\x18\x05 \x01(\x0b\x32:.ai.stigmer.agentic.agentexecution.v1.AgentExecutionStatus"c\n\x12\x41gentExecutionSpec\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61llback_token\x18\x06 \x01(\x0c"\xac\x01\n\x14\x41gentExecutionStatus\x12\x43\n\x05phase\x18\x02 \x01(\x0e\x32\x34.ai.stigmer.agentic.agentexecution.v1.ExecutionPhase\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x12\n\nstarted_at\x18\x07 \x01(\t\x12\x14\n\x0c\x63ompleted_at\x18\x08 \x01(\t\x12\x16\n\x0e\x63\x61llback_token\x18\n \x01(\x0c"!\n\x10\x41gentExecutionId\x12\r\n\x05value\x18\x01 \x01(\t"\x96\x01\n\x1aListAgentExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x43\n\x05phase\x18\x03 \x01(\x0e\x32\x34.ai.stigmer.agentic.agentexecution.v1.ExecutionPhase\x12\x0c\n\x04tags\x18\x04 \x03(\t"p\n\x12\x41gentExecutionList\x12\x13\n\x0btotal_pages\x18\x01 \x01(\x05\x12\x45\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecution*\xab\x01\n\x0e\x45xecutionPhase\x12\x1f\n\x1b\x45XECUTION_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XECUTION_PENDING\x10\x01\x12\x19\n\x15\x45XECUTION_IN_PROGRESS\x10\x02\x12\x17\n\x13\x45XECUTION_COMPLETED\x10\x03\x12\x14\n\x10\x45XECUTION_FAILED\x10\x04\x12\x17\n\x13\x45XECUTION_CANCELLED\x10\x05\x32\x99\x02\n\x1d\x41gentExecutionQueryController\x12s\n\x03get\x12\x36.ai.stigmer.agentic.agentexecution.v1.AgentExecutionId\x1a\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecution\x12\x82\x01\n\x04list\x12@.ai.stigmer.agentic.agentexecution.v1.ListAgentExecutionsRequest\x1a\x38.ai.stigmer.agentic.agentexecution.v1.AgentExecutionList2\x97\x01\n\x1f\x41gentExecutionCommandController\x12t\n\x06\x63reate\x12\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecution\x1a\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecutionb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,stigmer_ops/stigmer/api/agentexecution.proto\x12$ai.stigmer.agentic.agentexecution.v1\x1a)stigmer_ops/stigmer/api/apiresource.proto\"\x8e\x02\n\x0e\x41gentExecution\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x45\n\x08metadata\x18\x03 \x01(\x0b\x32\x33.ai.stigmer.commons.apiresource.ApiResourceMetadata\x12\x46\n\x04spec\x18\x04 \x01(\x0b\x32\x38.ai.stigmer.agentic.agentexecution.v1.AgentExecutionSpec\x12J\n\x06status\x18\x05 \x01(\x0b\x32:.ai.stigmer.agentic.agentexecution.v1.AgentExecutionStatus\"c\n\x12\x41gentExecutionSpec\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61llback_token\x18\x06 \x01(\x0c\"\xac\x01\n\x14\x41gentExecutionStatus\x12\x43\n\x05phase\x18\x02 \x01(\x0e\x32\x34.ai.stigmer.agentic.agentexecution.v1.ExecutionPhase\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x12\n\nstarted_at\x18\x07 \x01(\t\x12\x14\n\x0c\x63ompleted_at\x18\x08 \x01(\t\x12\x16\n\x0e\x63\x61llback_token\x18\n \x01(\x0c\"!\n\x10\x41gentExecutionId\x12\r\n\x05value\x18\x01 \x01(\t\"\x96\x01\n\x1aListAgentExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x43\n\x05phase\x18\x03 \x01(\x0e\x32\x34.ai.stigmer.agentic.agentexecution.v1.ExecutionPhase\x12\x0c\n\x04tags\x18\x04 \x03(\t\"p\n\x12\x41gentExecutionList\x12\x13\n\x0btotal_pages\x18\x01 \x01(\x05\x12\x45\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecution*\xab\x01\n\x0e\x45xecutionPhase\x12\x1f\n\x1b\x45XECUTION_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XECUTION_PENDING\x10\x01\x12\x19\n\x15\x45XECUTION_IN_PROGRESS\x10\x02\x12\x17\n\x13\x45XECUTION_COMPLETED\x10\x03\x12\x14\n\x10\x45XECUTION_FAILED\x10\x04\x12\x17\n\x13\x45XECUTION_CANCELLED\x10\x05\x32\x99\x02\n\x1d\x41gentExecutionQueryController\x12s\n\x03get\x12\x36.ai.stigmer.agentic.agentexecution.v1.AgentExecutionId\x1a\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecution\x12\x82\x01\n\x04list\x12@.ai.stigmer.agentic.agentexecution.v1.ListAgentExecutionsRequest\x1a\x38.ai.stigmer.agentic.agentexecution.v1.AgentExecutionList2\x97\x01\n\x1f\x41gentExecutionCommandController\x12t\n\x06\x63reate\x12\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecution\x1a\x34.ai.stigmer.agentic.agentexecution.v1.AgentExecutionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(
-    DESCRIPTOR, "stigmer_ops.stigmer.api.agentexecution_pb2", _globals
-)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stigmer_ops.stigmer.api.agentexecution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_EXECUTIONPHASE"]._serialized_start = 981
-    _globals["_EXECUTIONPHASE"]._serialized_end = 1152
-    _globals["_AGENTEXECUTION"]._serialized_start = 130
-    _globals["_AGENTEXECUTION"]._serialized_end = 400
-    _globals["_AGENTEXECUTIONSPEC"]._serialized_start = 402
-    _globals["_AGENTEXECUTIONSPEC"]._serialized_end = 501
-    _globals["_AGENTEXECUTIONSTATUS"]._serialized_start = 504
-    _globals["_AGENTEXECUTIONSTATUS"]._serialized_end = 676
-    _globals["_AGENTEXECUTIONID"]._serialized_start = 678
-    _globals["_AGENTEXECUTIONID"]._serialized_end = 711
-    _globals["_LISTAGENTEXECUTIONSREQUEST"]._serialized_start = 714
-    _globals["_LISTAGENTEXECUTIONSREQUEST"]._serialized_end = 864
-    _globals["_AGENTEXECUTIONLIST"]._serialized_start = 866
-    _globals["_AGENTEXECUTIONLIST"]._serialized_end = 978
-    _globals["_AGENTEXECUTIONQUERYCONTROLLER"]._serialized_start = 1155
-    _globals["_AGENTEXECUTIONQUERYCONTROLLER"]._serialized_end = 1436
-    _globals["_AGENTEXECUTIONCOMMANDCONTROLLER"]._serialized_start = 1439
-    _globals["_AGENTEXECUTIONCOMMANDCONTROLLER"]._serialized_end = 1590
+  DESCRIPTOR._loaded_options = None
+  _globals['_EXECUTIONPHASE']._serialized_start=981
+  _globals['_EXECUTIONPHASE']._serialized_end=1152
+  _globals['_AGENTEXECUTION']._serialized_start=130
+  _globals['_AGENTEXECUTION']._serialized_end=400
+  _globals['_AGENTEXECUTIONSPEC']._serialized_start=402
+  _globals['_AGENTEXECUTIONSPEC']._serialized_end=501
+  _globals['_AGENTEXECUTIONSTATUS']._serialized_start=504
+  _globals['_AGENTEXECUTIONSTATUS']._serialized_end=676
+  _globals['_AGENTEXECUTIONID']._serialized_start=678
+  _globals['_AGENTEXECUTIONID']._serialized_end=711
+  _globals['_LISTAGENTEXECUTIONSREQUEST']._serialized_start=714
+  _globals['_LISTAGENTEXECUTIONSREQUEST']._serialized_end=864
+  _globals['_AGENTEXECUTIONLIST']._serialized_start=866
+  _globals['_AGENTEXECUTIONLIST']._serialized_end=978
+  _globals['_AGENTEXECUTIONQUERYCONTROLLER']._serialized_start=1155
+  _globals['_AGENTEXECUTIONQUERYCONTROLLER']._serialized_end=1436
+  _globals['_AGENTEXECUTIONCOMMANDCONTROLLER']._serialized_start=1439
+  _globals['_AGENTEXECUTIONCOMMANDCONTROLLER']._serialized_end=1590
 # @@protoc_insertion_point(module_scope)

@@ -4,40 +4,41 @@
 # source: stigmer_ops/stigmer/api/apiresource.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "stigmer_ops/stigmer/api/apiresource.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'stigmer_ops/stigmer/api/apiresource.proto'
 )
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n)stigmer_ops/stigmer/api/apiresource.proto\x12\x1e\x61i.stigmer.commons.apiresource"\xe7\x02\n\x13\x41piResourceMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0b\n\x03org\x18\x04 \x01(\t\x12O\n\x06labels\x18\x06 \x03(\x0b\x32?.ai.stigmer.commons.apiresource.ApiResourceMetadata.LabelsEntry\x12Y\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32\x44.ai.stigmer.commons.apiresource.ApiResourceMetadata.AnnotationsEntry\x12\x0c\n\x04tags\x18\x08 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3'
-)
+
+
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)stigmer_ops/stigmer/api/apiresource.proto\x12\x1e\x61i.stigmer.commons.apiresource\"\xe7\x02\n\x13\x41piResourceMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0b\n\x03org\x18\x04 \x01(\t\x12O\n\x06labels\x18\x06 \x03(\x0b\x32?.ai.stigmer.commons.apiresource.ApiResourceMetadata.LabelsEntry\x12Y\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32\x44.ai.stigmer.commons.apiresource.ApiResourceMetadata.AnnotationsEntry\x12\x0c\n\x04tags\x18\x08 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(
-    DESCRIPTOR, "stigmer_ops.stigmer.api.apiresource_pb2", _globals
-)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stigmer_ops.stigmer.api.apiresource_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_APIRESOURCEMETADATA_LABELSENTRY"]._loaded_options = None
-    _globals["_APIRESOURCEMETADATA_LABELSENTRY"]._serialized_options = b"8\001"
-    _globals["_APIRESOURCEMETADATA_ANNOTATIONSENTRY"]._loaded_options = None
-    _globals["_APIRESOURCEMETADATA_ANNOTATIONSENTRY"]._serialized_options = b"8\001"
-    _globals["_APIRESOURCEMETADATA"]._serialized_start = 78
-    _globals["_APIRESOURCEMETADATA"]._serialized_end = 437
-    _globals["_APIRESOURCEMETADATA_LABELSENTRY"]._serialized_start = 340
-    _globals["_APIRESOURCEMETADATA_LABELSENTRY"]._serialized_end = 385
-    _globals["_APIRESOURCEMETADATA_ANNOTATIONSENTRY"]._serialized_start = 387
-    _globals["_APIRESOURCEMETADATA_ANNOTATIONSENTRY"]._serialized_end = 437
+  DESCRIPTOR._loaded_options = None
+  _globals['_APIRESOURCEMETADATA_LABELSENTRY']._loaded_options = None
+  _globals['_APIRESOURCEMETADATA_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_APIRESOURCEMETADATA_ANNOTATIONSENTRY']._loaded_options = None
+  _globals['_APIRESOURCEMETADATA_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_APIRESOURCEMETADATA']._serialized_start=78
+  _globals['_APIRESOURCEMETADATA']._serialized_end=437
+  _globals['_APIRESOURCEMETADATA_LABELSENTRY']._serialized_start=340
+  _globals['_APIRESOURCEMETADATA_LABELSENTRY']._serialized_end=385
+  _globals['_APIRESOURCEMETADATA_ANNOTATIONSENTRY']._serialized_start=387
+  _globals['_APIRESOURCEMETADATA_ANNOTATIONSENTRY']._serialized_end=437
 # @@protoc_insertion_point(module_scope)

@@ -4,15 +4,18 @@
 # source: stigmer_ops/stigmer/api/workflowexecution.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "stigmer_ops/stigmer/api/workflowexecution.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'stigmer_ops/stigmer/api/workflowexecution.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -20,38 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
-from stigmer_ops.stigmer.api import (
-    apiresource_pb2 as stigmer__ops_dot_stigmer_dot_api_dot_apiresource__pb2,
-)
+from stigmer_ops.stigmer.api import apiresource_pb2 as stigmer__ops_dot_stigmer_dot_api_dot_apiresource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n/stigmer_ops/stigmer/api/workflowexecution.proto\x12\'ai.stigmer.agentic.workflowexecution.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a)stigmer_ops/stigmer/api/apiresource.proto"\x9d\x02\n\x11WorkflowExecution\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x45\n\x08metadata\x18\x03 \x01(\x0b\x32\x33.ai.stigmer.commons.apiresource.ApiResourceMetadata\x12L\n\x04spec\x18\x04 \x01(\x0b\x32>.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionSpec\x12P\n\x06status\x18\x05 \x01(\x0b\x32@.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionStatus"{\n\x15WorkflowExecutionSpec\x12\x1c\n\x14workflow_instance_id\x18\x01 \x01(\t\x12\x17\n\x0ftrigger_message\x18\x03 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63\x61llback_token\x18\x07 \x01(\x0c"\xe1\x01\n\x17WorkflowExecutionStatus\x12\x46\n\x05phase\x18\x01 \x01(\x0e\x32\x37.ai.stigmer.agentic.workflowexecution.v1.ExecutionPhase\x12\'\n\x06output\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x12\n\nstarted_at\x18\x05 \x01(\t\x12\x14\n\x0c\x63ompleted_at\x18\x06 \x01(\t\x12\x1c\n\x14temporal_workflow_id\x18\x07 \x01(\t"$\n\x13WorkflowExecutionId\x12\r\n\x05value\x18\x01 \x01(\t"\x9c\x01\n\x1dListWorkflowExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x46\n\x05phase\x18\x03 \x01(\x0e\x32\x37.ai.stigmer.agentic.workflowexecution.v1.ExecutionPhase\x12\x0c\n\x04tags\x18\x04 \x03(\t"y\n\x15WorkflowExecutionList\x12\x13\n\x0btotal_pages\x18\x01 \x01(\x05\x12K\n\x07\x65ntries\x18\x02 \x03(\x0b\x32:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution*\xab\x01\n\x0e\x45xecutionPhase\x12\x1f\n\x1b\x45XECUTION_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XECUTION_PENDING\x10\x01\x12\x19\n\x15\x45XECUTION_IN_PROGRESS\x10\x02\x12\x17\n\x13\x45XECUTION_COMPLETED\x10\x03\x12\x14\n\x10\x45XECUTION_FAILED\x10\x04\x12\x17\n\x13\x45XECUTION_CANCELLED\x10\x05\x32\xb4\x02\n WorkflowExecutionQueryController\x12\x7f\n\x03get\x12<.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionId\x1a:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution\x12\x8e\x01\n\x04list\x12\x46.ai.stigmer.agentic.workflowexecution.v1.ListWorkflowExecutionsRequest\x1a>.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionList2\xa7\x01\n"WorkflowExecutionCommandController\x12\x80\x01\n\x06\x63reate\x12:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution\x1a:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/stigmer_ops/stigmer/api/workflowexecution.proto\x12\'ai.stigmer.agentic.workflowexecution.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a)stigmer_ops/stigmer/api/apiresource.proto\"\x9d\x02\n\x11WorkflowExecution\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x45\n\x08metadata\x18\x03 \x01(\x0b\x32\x33.ai.stigmer.commons.apiresource.ApiResourceMetadata\x12L\n\x04spec\x18\x04 \x01(\x0b\x32>.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionSpec\x12P\n\x06status\x18\x05 \x01(\x0b\x32@.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionStatus\"{\n\x15WorkflowExecutionSpec\x12\x1c\n\x14workflow_instance_id\x18\x01 \x01(\t\x12\x17\n\x0ftrigger_message\x18\x03 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63\x61llback_token\x18\x07 \x01(\x0c\"\xe1\x01\n\x17WorkflowExecutionStatus\x12\x46\n\x05phase\x18\x01 \x01(\x0e\x32\x37.ai.stigmer.agentic.workflowexecution.v1.ExecutionPhase\x12\'\n\x06output\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x12\n\nstarted_at\x18\x05 \x01(\t\x12\x14\n\x0c\x63ompleted_at\x18\x06 \x01(\t\x12\x1c\n\x14temporal_workflow_id\x18\x07 \x01(\t\"$\n\x13WorkflowExecutionId\x12\r\n\x05value\x18\x01 \x01(\t\"\x9c\x01\n\x1dListWorkflowExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x46\n\x05phase\x18\x03 \x01(\x0e\x32\x37.ai.stigmer.agentic.workflowexecution.v1.ExecutionPhase\x12\x0c\n\x04tags\x18\x04 \x03(\t\"y\n\x15WorkflowExecutionList\x12\x13\n\x0btotal_pages\x18\x01 \x01(\x05\x12K\n\x07\x65ntries\x18\x02 \x03(\x0b\x32:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution*\xab\x01\n\x0e\x45xecutionPhase\x12\x1f\n\x1b\x45XECUTION_PHASE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XECUTION_PENDING\x10\x01\x12\x19\n\x15\x45XECUTION_IN_PROGRESS\x10\x02\x12\x17\n\x13\x45XECUTION_COMPLETED\x10\x03\x12\x14\n\x10\x45XECUTION_FAILED\x10\x04\x12\x17\n\x13\x45XECUTION_CANCELLED\x10\x05\x32\xb4\x02\n WorkflowExecutionQueryController\x12\x7f\n\x03get\x12<.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionId\x1a:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution\x12\x8e\x01\n\x04list\x12\x46.ai.stigmer.agentic.workflowexecution.v1.ListWorkflowExecutionsRequest\x1a>.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionList2\xa7\x01\n\"WorkflowExecutionCommandController\x12\x80\x01\n\x06\x63reate\x12:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution\x1a:.ai.stigmer.agentic.workflowexecution.v1.WorkflowExecutionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(
-    DESCRIPTOR, "stigmer_ops.stigmer.api.workflowexecution_pb2", _globals
-)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stigmer_ops.stigmer.api.workflowexecution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_EXECUTIONPHASE"]._serialized_start = 1127
-    _globals["_EXECUTIONPHASE"]._serialized_end = 1298
-    _globals["_WORKFLOWEXECUTION"]._serialized_start = 166
-    _globals["_WORKFLOWEXECUTION"]._serialized_end = 451
-    _globals["_WORKFLOWEXECUTIONSPEC"]._serialized_start = 453
-    _globals["_WORKFLOWEXECUTIONSPEC"]._serialized_end = 576
-    _globals["_WORKFLOWEXECUTIONSTATUS"]._serialized_start = 579
-    _globals["_WORKFLOWEXECUTIONSTATUS"]._serialized_end = 804
-    _globals["_WORKFLOWEXECUTIONID"]._serialized_start = 806
-    _globals["_WORKFLOWEXECUTIONID"]._serialized_end = 842
-    _globals["_LISTWORKFLOWEXECUTIONSREQUEST"]._serialized_start = 845
-    _globals["_LISTWORKFLOWEXECUTIONSREQUEST"]._serialized_end = 1001
-    _globals["_WORKFLOWEXECUTIONLIST"]._serialized_start = 1003
-    _globals["_WORKFLOWEXECUTIONLIST"]._serialized_end = 1124
-    _globals["_WORKFLOWEXECUTIONQUERYCONTROLLER"]._serialized_start = 1301
-    _globals["_WORKFLOWEXECUTIONQUERYCONTROLLER"]._serialized_end = 1609
-    _globals["_WORKFLOWEXECUTIONCOMMANDCONTROLLER"]._serialized_start = 1612
-    _globals["_WORKFLOWEXECUTIONCOMMANDCONTROLLER"]._serialized_end = 1779
+  DESCRIPTOR._loaded_options = None
+  _globals['_EXECUTIONPHASE']._serialized_start=1127
+  _globals['_EXECUTIONPHASE']._serialized_end=1298
+  _globals['_WORKFLOWEXECUTION']._serialized_start=166
+  _globals['_WORKFLOWEXECUTION']._serialized_end=451
+  _globals['_WORKFLOWEXECUTIONSPEC']._serialized_start=453
+  _globals['_WORKFLOWEXECUTIONSPEC']._serialized_end=576
+  _globals['_WORKFLOWEXECUTIONSTATUS']._serialized_start=579
+  _globals['_WORKFLOWEXECUTIONSTATUS']._serialized_end=804
+  _globals['_WORKFLOWEXECUTIONID']._serialized_start=806
+  _globals['_WORKFLOWEXECUTIONID']._serialized_end=842
+  _globals['_LISTWORKFLOWEXECUTIONSREQUEST']._serialized_start=845
+  _globals['_LISTWORKFLOWEXECUTIONSREQUEST']._serialized_end=1001
+  _globals['_WORKFLOWEXECUTIONLIST']._serialized_start=1003
+  _globals['_WORKFLOWEXECUTIONLIST']._serialized_end=1124
+  _globals['_WORKFLOWEXECUTIONQUERYCONTROLLER']._serialized_start=1301
+  _globals['_WORKFLOWEXECUTIONQUERYCONTROLLER']._serialized_end=1609
+  _globals['_WORKFLOWEXECUTIONCOMMANDCONTROLLER']._serialized_start=1612
+  _globals['_WORKFLOWEXECUTIONCOMMANDCONTROLLER']._serialized_end=1779
 # @@protoc_insertion_point(module_scope)
