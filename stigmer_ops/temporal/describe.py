@@ -1,0 +1,211 @@
+"""DescribeWorkflowExecution and DescribeActivityExecution, turned into the domain's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.activity.v1 import ActivityExecutionInfo, ActivityOptions
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState, WorkflowExecutionStatus
+from temporalio.api.failure.v1 import Failure as FailureProto
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeActivityExecutionRequest,
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+)
+
+from stigmer_ops.handshake.activity import ActivityState, Failure, PendingActivity, Timeouts
+from stigmer_ops.temporal.frontend import Frontend
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowDescription:
+    """A workflow run, and the activities that wait in it.
+
+    `status` is the name of `temporal.api.enums.v1.WorkflowExecutionStatus` without its prefix
+    (RUNNING, COMPLETED, TERMINATED, ...). A closed workflow has no pending activities here, though
+    the server goes on listing those that it left behind.
+    """
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    status: str
+    start_time: datetime | None
+    close_time: datetime | None
+    history_length: int
+    pending: tuple[PendingActivity, ...]
+
+    @property
+    def running(self) -> bool:
+        """Whether it is open."""
+        return self.status in ("RUNNING", "PAUSED")
+
+
+async def describe_workflow(
+    frontend: Frontend, workflow_id: str, run_id: str = ""
+) -> WorkflowDescription:
+    """Describe one run; without a run id, the current one.
+
+    Raises:
+        RPCError: NOT_FOUND where there is no such workflow or run, and whatever else is answered.
+    """
+    answer = await frontend.call(
+        frontend.service.describe_workflow_execution,
+        DescribeWorkflowExecutionRequest(
+            namespace=frontend.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+        ),
+    )
+    return _workflow(frontend.namespace, answer)
+
+
+def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> WorkflowDescription:
+    info = answer.workflow_execution_info
+    status = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
+    description = WorkflowDescription(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        workflow_type=info.type.name,
+        status=status,
+        start_time=moment(info, "start_time"),
+        close_time=moment(info, "close_time"),
+        history_length=info.history_length,
+        pending=(),
+    )
+    if not description.running:
+        return description
+    return WorkflowDescription(
+        **{
+            name: getattr(description, name)
+            for name in WorkflowDescription.__slots__
+            if name != "pending"
+        },
+        pending=tuple(
+            _pending(namespace, description, activity) for activity in answer.pending_activities
+        ),
+    )
+
+
+def _pending(
+    namespace: str, workflow: WorkflowDescription, info: PendingActivityInfo
+) -> PendingActivity:
+    options = info.activity_options
+    return PendingActivity(
+        namespace=namespace,
+        workflow_id=workflow.workflow_id,
+        run_id=workflow.run_id,
+        workflow_type=workflow.workflow_type,
+        activity_id=info.activity_id,
+        activity_type=info.activity_type.name,
+        state=_state(info.state),
+        attempt=info.attempt,
+        task_queue=options.task_queue.name,
+        scheduled_time=moment(info, "scheduled_time"),
+        last_started_time=moment(info, "last_started_time"),
+        last_heartbeat_time=moment(info, "last_heartbeat_time"),
+        expiration_time=moment(info, "expiration_time"),
+        timeouts=timeouts_of(options),
+        maximum_attempts=_maximum_attempts(options),
+        last_failure=failure_of(info.last_failure) if info.HasField("last_failure") else None,
+        last_worker_identity=info.last_worker_identity,
+        paused=info.paused,
+    )
+
+
+async def describe_standalone(
+    frontend: Frontend, activity_id: str, run_id: str = ""
+) -> ActivityExecutionInfo:
+    """Describe one standalone activity; without a run id, the current one.
+
+    Raises:
+        RPCError: NOT_FOUND, UNIMPLEMENTED on servers without standalone activities, or any other.
+    """
+    answer = await frontend.call(
+        frontend.service.describe_activity_execution,
+        DescribeActivityExecutionRequest(
+            namespace=frontend.namespace, activity_id=activity_id, run_id=run_id
+        ),
+    )
+    return answer.info
+
+
+def standalone_activity(namespace: str, info: ActivityExecutionInfo) -> PendingActivity:
+    """A running standalone activity in the terms of a pending one; `workflow_id` is empty."""
+    return PendingActivity(
+        namespace=namespace,
+        workflow_id="",
+        run_id=info.run_id,
+        activity_id=info.activity_id,
+        activity_type=info.activity_type.name,
+        state=_state(info.run_state),
+        attempt=info.attempt,
+        task_queue=info.task_queue,
+        scheduled_time=moment(info, "schedule_time"),
+        first_scheduled_time=moment(info, "schedule_time"),
+        last_started_time=moment(info, "last_started_time"),
+        last_heartbeat_time=moment(info, "last_heartbeat_time"),
+        expiration_time=moment(info, "expiration_time"),
+        timeouts=Timeouts(
+            schedule_to_close=span(info, "schedule_to_close_timeout"),
+            schedule_to_start=span(info, "schedule_to_start_timeout"),
+            start_to_close=span(info, "start_to_close_timeout"),
+            heartbeat=span(info, "heartbeat_timeout"),
+        ),
+        maximum_attempts=info.retry_policy.maximum_attempts,
+        last_failure=failure_of(info.last_failure) if info.HasField("last_failure") else None,
+        last_worker_identity=info.last_worker_identity,
+        paused=_state(info.run_state) in (ActivityState.PAUSED, ActivityState.PAUSE_REQUESTED),
+        standalone=True,
+    )
+
+
+def timeouts_of(options: ActivityOptions) -> Timeouts:
+    """The timeouts of `ActivityOptions`; zero means none."""
+    return Timeouts(
+        schedule_to_close=span(options, "schedule_to_close_timeout"),
+        schedule_to_start=span(options, "schedule_to_start_timeout"),
+        start_to_close=span(options, "start_to_close_timeout"),
+        heartbeat=span(options, "heartbeat_timeout"),
+    )
+
+
+def _maximum_attempts(options: ActivityOptions) -> int:
+    return options.retry_policy.maximum_attempts if options.HasField("retry_policy") else 1
+
+
+def failure_of(failure: FailureProto) -> Failure:
+    """The outermost failure's message, and its application type or its kind."""
+    kind = failure.WhichOneof("failure_info") or ""
+    type_name = failure.application_failure_info.type or (
+        "" if kind == "application_failure_info" else kind.removesuffix("_failure_info")
+    )
+    return Failure(message=failure.message, type=type_name)
+
+
+def moment(message: Message, field: str) -> datetime | None:
+    """A Timestamp field as UTC; None where it is not set or zero."""
+    if not message.HasField(field):
+        return None
+    stamp: Timestamp = getattr(message, field)
+    if stamp.seconds <= 0:
+        return None
+    return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
+
+
+def span(message: Message, field: str) -> timedelta | None:
+    """A Duration field; None where it is not set or zero."""
+    if not message.HasField(field):
+        return None
+    duration: Duration = getattr(message, field)
+    return duration.ToTimedelta() or None
+
+
+def _state(value: int) -> ActivityState:
+    name = PendingActivityState.Name(value)  # type: ignore[arg-type] # the enum's own value
+    return ActivityState(name.removeprefix("PENDING_ACTIVITY_STATE_"))
