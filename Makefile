@@ -1,0 +1,54 @@
+# Everything that CI runs is a target here; nothing runs only there.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := check
+.PHONY: check install demo test test-unit lint fmt generate check-generated bench packages clean
+
+check: lint test
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The main job, end to end, on an embedded Temporal server. Asks nothing, leaves nothing.
+demo: install
+	@$(BIN)/stigmer-ops demo
+
+packages:
+	@.ci/install-debian-packages
+
+test: install packages
+	$(PYTEST) tests
+
+test-unit: install
+	$(PYTEST) tests/unit
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The pages and code that are written by a program from what the code declares.
+generate: install
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate
+
+check-generated: install
+	$(BIN)/python docs/generate.py --check
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
