@@ -40,6 +40,8 @@ class WorkflowDescription:
     close_time: datetime | None
     history_length: int
     pending: tuple[PendingActivity, ...]
+    reset_run_id: str = ""
+    """The newest run that was made by resetting this one; empty if it was not reset."""
 
     @property
     def running(self) -> bool:
@@ -77,6 +79,7 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         close_time=moment(info, "close_time"),
         history_length=info.history_length,
         pending=(),
+        reset_run_id=answer.workflow_extended_info.reset_run_id,
     )
     if not description.running:
         return description
