@@ -202,6 +202,15 @@ class Mutation:
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask", rich_help_panel=WRITE)] = (
         False
     )
+    confirm_namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--confirm-namespace",
+            metavar="NAME",
+            help="The namespace that is meant: instead of typing a protected one's name",
+            rich_help_panel=WRITE,
+        ),
+    ] = None
 
 
 OPTION_SETS = (Common, Connection, TokenSource, ActivityReference, Mutation)

@@ -1,0 +1,113 @@
+"""What stands between a shown plan and its execution, the same for every command that writes.
+
+    require_writable(invocation, mutation, namespace)   # first, before anything is read
+    ...                                                 # read, decide, show the plan
+    if not confirmed(invocation, mutation, namespace, "Complete this activity?"):
+        return ExitCode.OK                              # --dry-run
+    ...                                                 # write
+
+The plan itself is shown by the command, in between.
+"""
+
+from __future__ import annotations
+
+from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.option_sets import Mutation
+from stigmer_ops.cli.terminal import answer_to
+from stigmer_ops.errors import RefusedError, UsageError
+from stigmer_ops.render.text import visible
+
+NOTHING_SENT = "nothing was sent to Temporal"
+
+
+def require_writable(invocation: Invocation, mutation: Mutation, namespace: str) -> None:
+    """Refuse at once what would be refused in the end: read-only, no reason, nobody to ask.
+
+    A dry run writes nothing, so it needs none of these.
+
+    Raises:
+        UsageError: No --reason.
+        RefusedError: Read-only mode; another namespace was confirmed; or a question would have to
+            be asked and nobody is there to answer it.
+    """
+    if mutation.confirm_namespace not in (None, namespace):
+        raise RefusedError(
+            f"--confirm-namespace says {mutation.confirm_namespace!r}, "
+            f"but this would write to namespace {namespace!r}",
+            not_done=NOTHING_SENT,
+            next_step="check --namespace, TEMPORAL_NAMESPACE and TEMPORAL_PROFILE: "
+            "stigmer-ops config show",
+        )
+    if mutation.dry_run:
+        return
+    if invocation.settings.read_only:
+        origin = invocation.loaded_settings.origins["read_only"]
+        raise RefusedError(
+            f"read-only mode is on ({origin})",
+            not_done=NOTHING_SENT,
+            next_step="add --dry-run to see what would be done, or turn read_only off there",
+        )
+    if not (mutation.reason or "").strip():
+        raise UsageError(
+            "--reason is missing: it is kept in the audit file, its ticket in the history",
+            not_done=NOTHING_SENT,
+            next_step="add --reason 'why, with a ticket such as INC-123'",
+        )
+    if not invocation.can_ask:
+        _require_no_question(invocation, mutation, namespace)
+
+
+def confirmed(invocation: Invocation, mutation: Mutation, namespace: str, question: str) -> bool:
+    """Ask what has to be asked about the plan just shown.
+
+    The name of a protected namespace (settings: writes.protected_namespaces) must be typed even
+    with --yes, unless --confirm-namespace gives it.
+
+    Args:
+        invocation: The command's run.
+        mutation: Its options.
+        namespace: What it writes to.
+        question: "Complete this activity?"
+
+    Returns:
+        Whether to go on: False only for a dry run.
+
+    Raises:
+        RefusedError: The answer was no, or nobody is there to answer.
+    """
+    if mutation.dry_run:
+        return False
+    if not invocation.can_ask:
+        _require_no_question(invocation, mutation, namespace)
+    if _name_is_asked(invocation, mutation, namespace):
+        asked = f"{question} Type the namespace's name to go on: "
+        agreed = answer_to(visible(asked)) == namespace
+    else:
+        agreed = mutation.yes or answer_to(visible(f"{question} [y/N] ")).lower() in ("y", "yes")
+    if not agreed:
+        raise RefusedError("not confirmed", not_done=NOTHING_SENT)
+    return True
+
+
+def _name_is_asked(invocation: Invocation, mutation: Mutation, namespace: str) -> bool:
+    protected = namespace in invocation.settings.writes.protected_namespaces
+    return protected and mutation.confirm_namespace is None
+
+
+def _require_no_question(invocation: Invocation, mutation: Mutation, namespace: str) -> None:
+    missing = []
+    if not mutation.yes:
+        missing.append("--yes")
+    if _name_is_asked(invocation, mutation, namespace):
+        missing.append(f"--confirm-namespace {namespace}")
+    if missing:
+        why = (
+            "standard input and error are not a terminal"
+            if invocation.output.for_people
+            else f"-o {invocation.output} leaves no room for a question"
+        )
+        raise RefusedError(
+            f"this has to be confirmed, and nobody can be asked: {why}",
+            not_done=NOTHING_SENT,
+            next_step=f"look at it with --dry-run, then add {' '.join(missing)}",
+        )
