@@ -44,7 +44,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class External(_Section):

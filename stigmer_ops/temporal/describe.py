@@ -10,7 +10,11 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.activity.v1 import ActivityExecutionInfo, ActivityOptions
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState, WorkflowExecutionStatus
+from temporalio.api.enums.v1 import (
+    PendingActivityState,
+    PendingWorkflowTaskState,
+    WorkflowExecutionStatus,
+)
 from temporalio.api.failure.v1 import Failure as FailureProto
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
@@ -28,7 +32,8 @@ class WorkflowDescription:
     """A workflow run, and the activities that wait in it.
 
     `status` is the name of `temporal.api.enums.v1.WorkflowExecutionStatus` without its prefix
-    (RUNNING, COMPLETED, TERMINATED, ...). A closed workflow has no pending activities here, though
+    (RUNNING, COMPLETED, TERMINATED, ...). `workflow_task_waiting` says that a workflow task is
+    scheduled that no worker has taken. A closed workflow has no pending activities here, though
     the server goes on listing those that it left behind.
     """
 
@@ -39,6 +44,7 @@ class WorkflowDescription:
     start_time: datetime | None
     close_time: datetime | None
     history_length: int
+    workflow_task_waiting: bool
     pending: tuple[PendingActivity, ...]
     reset_run_id: str = ""
     """The newest run that was made by resetting this one; empty if it was not reset."""
@@ -78,6 +84,8 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         start_time=moment(info, "start_time"),
         close_time=moment(info, "close_time"),
         history_length=info.history_length,
+        workflow_task_waiting=answer.pending_workflow_task.state
+        == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
         pending=(),
         reset_run_id=answer.workflow_extended_info.reset_run_id,
     )

@@ -110,8 +110,8 @@ async def find_activity(
     closings: dict[int, HistoryEvent] = {}
     attempts: dict[int, int] = {}
     async for event in events_backwards(frontend, workflow_id, run_id):
-        if event.event_type in _CLOSING:
-            closings[_CLOSING[event.event_type](event).scheduled_event_id] = event
+        if event.event_type in CLOSES_ACTIVITY:
+            closings[CLOSES_ACTIVITY[event.event_type](event).scheduled_event_id] = event
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             started = event.activity_task_started_event_attributes
             attempts[started.scheduled_event_id] = started.attempt
@@ -134,7 +134,7 @@ async def find_activity(
     return None
 
 
-_CLOSING = {
+CLOSES_ACTIVITY = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: (
         lambda event: event.activity_task_completed_event_attributes
     ),
@@ -152,7 +152,7 @@ _CLOSING = {
 
 def closing_event(event: HistoryEvent) -> ClosingEvent:
     """One of the four events that end an activity, reduced to what is told of it."""
-    attributes = _CLOSING[event.event_type](event)
+    attributes = CLOSES_ACTIVITY[event.event_type](event)
     named = EventType.Name(event.event_type)
     has_failure = "failure" in attributes.DESCRIPTOR.fields_by_name
     return ClosingEvent(
