@@ -18,7 +18,9 @@ from google.protobuf.message import DecodeError
 
 from stigmer_ops.stigmer.api import agentexecution_pb2, workflowexecution_pb2
 
-_MESSAGES = {
+_Message = type[agentexecution_pb2.AgentExecution] | type[workflowexecution_pb2.WorkflowExecution]
+
+_MESSAGES: dict[str, _Message] = {
     "ai.stigmer.agentic.agentexecution.v1.AgentExecution": agentexecution_pb2.AgentExecution,
     "ai.stigmer.agentic.workflowexecution.v1.WorkflowExecution": (
         workflowexecution_pb2.WorkflowExecution
