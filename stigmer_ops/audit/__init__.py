@@ -17,6 +17,11 @@ to `verify(expect=...)` later.
 from __future__ import annotations
 
 from stigmer_ops.audit.line import Defect, to_document
+from stigmer_ops.audit.operations import (
+    RecordedOperation,
+    RecordedOperations,
+    read_operations,
+)
 from stigmer_ops.audit.record import (
     GENESIS,
     SCHEMA_VERSION,
@@ -51,8 +56,11 @@ __all__ = [
     "Parameters",
     "Phase",
     "Reason",
+    "RecordedOperation",
+    "RecordedOperations",
     "Result",
     "Target",
+    "read_operations",
     "read_trail",
     "to_document",
     "verify",

@@ -112,7 +112,7 @@ def read_trail(path: Path) -> Iterator[Line]:
     except FileNotFoundError as error:
         raise InputError(
             f"there is no audit trail at {path}",
-            next_step="the first write makes it; stigmer-ops config show names the file in force",
+            next_step="the first write makes it; STIGMER_OPS_AUDIT_PATH names another file",
         ) from error
     except OSError as error:
         raise AuditError(

@@ -1,0 +1,90 @@
+"""How the audit trail looks to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from stigmer_ops.render.tables import Cell, Column, table_of
+
+_STYLES = {"done": "green", "refused": "yellow", "failed": "red"}
+_NEEDS_A_LOOK = "bold red"
+
+_COLUMNS = (
+    Column("TIME", fold=False),
+    Column("COMMAND"),
+    Column("OPERATOR"),
+    Column("WORKFLOW"),
+    Column("ACTIVITY"),
+    Column("ATTEMPT", justify="right", fold=False),
+    Column("RESULT", fold=False),
+    Column("EVENT", justify="right", fold=False),
+    Column("REASON"),
+)
+_WIDE_COLUMNS = (
+    Column("DETAIL"),
+    Column("HOST"),
+    Column("NAMESPACE"),
+    Column("SERVER"),
+    Column("RUN"),
+    Column("OPERATION"),
+)
+
+
+def operations_table(
+    console: Console, operations: Sequence[Mapping[str, Any]], *, wide: bool
+) -> None:
+    """One row an operation: when, what, by whom, on what, how it ended, why."""
+    columns = _COLUMNS + _WIDE_COLUMNS if wide else _COLUMNS
+    console.print(
+        table_of(columns, [_cells(operation)[: len(columns)] for operation in operations])
+    )
+
+
+def report_table(console: Console, report: Mapping[str, Any], *, wide: bool) -> None:
+    """What the trail holds, whether its chain does, and the operations that are unfinished."""
+    broken = report["broken"]
+    verdict: Cell = (
+        (f"broken at line {broken['line']}: {broken['reason']}: {broken['detail']}", _NEEDS_A_LOOK)
+        if broken
+        else ("intact", "green")
+    )
+    outcomes = ", ".join(f"{name} {count}" for name, count in report["outcomes"].items())
+    rows: list[tuple[str, Cell]] = [
+        ("trail", report["path"]),
+        ("chain", verdict),
+        ("records", str(report["records"])),
+        ("outcomes", outcomes or "-"),
+        ("unfinished", str(len(report["unfinished"]))),
+        ("interrupted writes", str(report["sealed"])),
+        ("head", report["head"]),
+    ]
+    console.print(table_of([Column("AUDIT"), Column("")], rows))
+    if report["unfinished"]:
+        console.print()
+        operations_table(console, report["unfinished"], wide=wide)
+
+
+def _cells(operation: Mapping[str, Any]) -> list[Cell]:
+    target = operation["target"] or {}
+    outcome = operation["outcome"] or {}
+    result = outcome.get("result", "unfinished")
+    return [
+        operation["ended"] or operation["started"],
+        operation["command"],
+        operation["operator"],
+        target.get("workflow_id", "-"),
+        target.get("activity_id", "-"),
+        str(target.get("attempt", "-")),
+        (result, _STYLES.get(result, _NEEDS_A_LOOK)),
+        str(outcome.get("proof_event_id", "-")),
+        operation["reason"],
+        outcome.get("detail") or "-",
+        operation["host"],
+        operation["namespace"],
+        operation["server_address"],
+        target.get("run_id", "-"),
+        operation["operation_id"],
+    ]
