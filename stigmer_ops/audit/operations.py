@@ -64,8 +64,7 @@ def read_operations(
         limit: How many at most; None for all.
 
     Raises:
-        InputError: There is no such file.
-        AuditError: It cannot be read.
+        InputError: There is no such file, or it cannot be read.
     """
     kept: dict[UUID, RecordedOperation] = {}
     started: dict[UUID, datetime] = {}

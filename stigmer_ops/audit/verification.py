@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from uuid import UUID
 from stigmer_ops.audit.file import TAIL_LIMIT, lock
 from stigmer_ops.audit.line import Defect, decode, digest
 from stigmer_ops.audit.record import GENESIS, AuditRecord, Fingerprint, Result
-from stigmer_ops.errors import AuditError, InputError
+from stigmer_ops.errors import InputError
 
 _LOCK_TIMEOUT = timedelta(seconds=10)
 
@@ -104,8 +105,7 @@ def read_trail(path: Path) -> Iterator[Line]:
     Memory stays flat: a line longer than any that is written comes in pieces.
 
     Raises:
-        InputError: There is no such file.
-        AuditError: It cannot be read.
+        InputError: There is no such file, or it cannot be read.
     """
     try:
         yield from _read(path)
@@ -115,7 +115,7 @@ def read_trail(path: Path) -> Iterator[Line]:
             next_step="the first write makes it; STIGMER_OPS_AUDIT_PATH names another file",
         ) from error
     except OSError as error:
-        raise AuditError(
+        raise InputError(
             f"cannot read the audit trail {path}: {error.strerror or error}",
             next_step=f"ls -ld {path.parent} {path}",
         ) from error
@@ -129,8 +129,7 @@ def verify(path: Path, *, expect: str | None = None) -> AuditReport:
         expect: A head that was noted earlier. It must still be in the trail, at its end or before.
 
     Raises:
-        InputError: There is no such file.
-        AuditError: It cannot be read.
+        InputError: There is no such file, or it cannot be read.
     """
     chain = _Chain(expect=expect.lower() if expect else None)
     for line in read_trail(path):
@@ -139,6 +138,9 @@ def verify(path: Path, *, expect: str | None = None) -> AuditReport:
 
 
 def _read(path: Path) -> Iterator[Line]:
+    # A pipe has no size, so all of it would be left out; to open one may wait for ever.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a regular file")
     with path.open("rb") as stream:
         # A writer holds the exclusive lock while a line is half written. What is there once it is
         # released stays as it is, so the lock need not be held while reading.

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from audit_entries import NOW, intent, records, trail_at
 from hypothesis import given
 from hypothesis import strategies as st
+from support.audit import NOW, intent, records, trail_at
 
 from stigmer_ops.audit import (
     GENESIS,

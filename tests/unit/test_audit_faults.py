@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from audit_entries import intent, records, trail_at
+from support.audit import intent, records, trail_at
 
 from stigmer_ops.audit import (
     AuditTrail,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +26,7 @@ from stigmer_ops.audit import (
     verify,
 )
 from stigmer_ops.audit.line import decode, encode
-from stigmer_ops.errors import AuditError, InputError
+from stigmer_ops.errors import InputError
 
 NOW = datetime(2026, 11, 24, 3, 12, 9, tzinfo=UTC)
 INTENT = Intent(
@@ -88,9 +91,25 @@ def test_missing_trail_is_an_input_error(path: Path) -> None:
         verify(path)
 
 
-def test_directory_in_place_of_the_trail_is_an_audit_error(tmp_path: Path) -> None:
-    with pytest.raises(AuditError, match="cannot read"):
-        verify(tmp_path)
+def test_what_is_no_regular_file_is_an_input_error(path: Path) -> None:
+    os.mkfifo(path)
+    for other in (path, path.parent, Path("/dev/null")):
+        with pytest.raises(InputError, match="not a regular file"):
+            verify(other)
+
+
+def test_writer_that_is_under_way_is_waited_for(path: Path, lines: list[bytes]) -> None:
+    with path.open("ab") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        writer.write(lines[0][:50])
+        writer.flush()
+        with ThreadPoolExecutor(1) as pool:
+            report = pool.submit(verify, path)
+            with pytest.raises(TimeoutError):
+                report.result(timeout=0.1)
+            os.ftruncate(writer.fileno(), sum(len(line) + 1 for line in lines))
+            fcntl.flock(writer, fcntl.LOCK_UN)
+            assert report.result().intact
 
 
 @pytest.mark.parametrize("index", range(SIZE))
