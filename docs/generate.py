@@ -1,0 +1,201 @@
+"""Write the pages, and the marked parts of README.md, that follow from what the code declares.
+
+`python docs/generate.py` writes them; `--check` writes nothing, shows the difference and exits 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer.main
+from pydantic import BaseModel
+
+import stigmer_ops
+from stigmer_ops.cli.main import app
+from stigmer_ops.errors import ExitCode, StigmerOpsError
+from stigmer_ops.settings import Settings, leaves, variable_of
+
+ROOT = Path(__file__).parent.parent
+GENERATED = "<!-- Written by `make generate` from the code; edit that instead. -->\n\n"
+
+
+def commands(group: object = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, object]]:
+    """Every command of the tree with its words, in the order of --help."""
+    group = group or typer.main.get_command(app)
+    for name, found in group.commands.items():  # type: ignore[attr-defined] # Typer's own Click has no public types
+        if hasattr(found, "commands"):
+            yield from commands(found, (*path, name))
+        elif not found.hidden:
+            yield " ".join((*path, name)), found
+
+
+def summary(text: str) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
+
+
+def reference() -> str:
+    """docs/reference.md: each command with its options and examples."""
+    parts = ["# Command reference\n", GENERATED]
+    for name, found in commands():
+        parts.append(f"## `stigmer-ops {name}`\n\n{inspect.cleandoc(_help(found))}\n")
+        for panel, rows in _options(found).items():
+            parts.append(f"| {panel} | |\n|---|---|\n" + "".join(rows))
+        examples = found.callback.declaration.examples  # type: ignore[attr-defined]
+        lines = "".join(f"stigmer-ops {example}\n" for example in examples)
+        parts.append(f"```console\n{lines}```\n")
+    return "\n".join(parts)
+
+
+def _help(found: object) -> str:
+    return str(found.help or "")  # type: ignore[attr-defined]
+
+
+def _options(found: object) -> dict[str, list[str]]:
+    panels: dict[str, list[str]] = {}
+    for option in found.params:  # type: ignore[attr-defined]
+        if option.name == "help":
+            continue
+        names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+        if not option.opts[0].startswith("-"):
+            names = f"`{option.human_readable_name}`"
+        text = (option.help or "").replace("|", "\\|").replace("\n", " ")
+        panels.setdefault(option.rich_help_panel or "Options", []).append(f"| {names} | {text} |\n")
+    return panels
+
+
+def errors() -> str:
+    """docs/errors.md: each kind of error, what it means and its exit code."""
+    for module in pkgutil.walk_packages(stigmer_ops.__path__, "stigmer_ops."):
+        if "__main__" not in module.name and "_pb2" not in module.name:
+            importlib.import_module(module.name)
+    kinds = sorted(_subclasses(StigmerOpsError), key=lambda kind: kind.reference)
+    parts = [
+        "# Errors\n",
+        GENERATED,
+        "Every error ends with its name and its exit code, as in `(stale, exit 4)`.\n",
+    ]
+    parts += [
+        f"## {kind.reference}\n\nExit code {kind.exit_code.value}.\n\n"
+        f"{inspect.cleandoc(kind.__doc__ or '')}\n"
+        for kind in kinds
+    ]
+    return "\n".join(parts)
+
+
+def _subclasses(kind: type[StigmerOpsError]) -> Iterator[type[StigmerOpsError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _subclasses(below)
+
+
+def settings() -> str:
+    """docs/settings.md: each setting with its default, its variable and what it means."""
+    rows = [
+        f"| `{'.'.join(path)}` | {_default(value)} | `{variable_of(path)}` | {_meaning(path)} |\n"
+        for path, value in leaves(Settings())
+    ]
+    return (
+        "# Settings\n\n"
+        + GENERATED
+        + "One YAML file, named by `--config` or `STIGMER_OPS_CONFIG`; every value can be set by a\n"
+        "variable instead, which wins. Durations are written as `90s`, `30m`, `4h`.\n"
+        "`stigmer-ops config show` prints what is in force and where each value came from.\n\n"
+        "| setting | default | variable | meaning |\n|---|---|---|---|\n" + "".join(rows)
+    )
+
+
+def _default(value: object) -> str:
+    from datetime import timedelta
+
+    import durationpy
+
+    if isinstance(value, timedelta):
+        return f"`{durationpy.to_str(value)}`"
+    if value is None or value == ():
+        return "–"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _meaning(path: tuple[str, ...]) -> str:
+    section: type[BaseModel] = Settings
+    for name in path[:-1]:
+        annotation = section.model_fields[name].annotation
+        assert inspect.isclass(annotation)
+        section = annotation
+    return " ".join((section.model_fields[path[-1]].description or "").split())
+
+
+def readme_commands() -> str:
+    """README's table of commands."""
+    rows = [f"| `{name}` | {summary(_help(found))} |\n" for name, found in commands()]
+    return "| command | what it does |\n|---|---|\n" + "".join(rows)
+
+
+def readme_exit_codes() -> str:
+    """README's table of exit codes."""
+    source = inspect.getsource(ExitCode)
+    meanings = re.findall(r'= \d+\n\s+"""(.*?)"""', source, re.DOTALL)
+    rows = [
+        f"| {code.value} | {' '.join(meaning.split())} |\n"
+        for code, meaning in zip(ExitCode, meanings, strict=True)
+    ]
+    return "| code | meaning |\n|---|---|\n" + "".join(rows)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference.md": reference,
+    "docs/errors.md": errors,
+    "docs/settings.md": settings,
+}
+README_PARTS: dict[str, Callable[[], str]] = {
+    "commands": readme_commands,
+    "exit-codes": readme_exit_codes,
+}
+
+
+def rendered() -> dict[Path, str]:
+    """Every generated file with the text that it should have."""
+    files = {ROOT / name: page() for name, page in PAGES.items()}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, part in README_PARTS.items():
+        begin, end = f"<!-- {name}: generated -->\n", f"<!-- /{name} -->"
+        before, rest = readme.split(begin)
+        readme = before + begin + part() + end + rest.split(end, 1)[1]
+    files[ROOT / "README.md"] = readme
+    return files
+
+
+def main() -> int:
+    """Write the files, or with --check compare them."""
+    check = "--check" in sys.argv[1:]
+    stale = 0
+    for path, text in rendered().items():
+        found = path.read_text(encoding="utf-8") if path.exists() else ""
+        if found == text:
+            continue
+        stale += 1
+        name = str(path.relative_to(ROOT))
+        if check:
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    found.splitlines(True), text.splitlines(True), name, f"{name} (generated)"
+                )
+            )
+        else:
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"wrote {name}\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
