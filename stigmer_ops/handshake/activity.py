@@ -150,9 +150,10 @@ class PendingActivity:
         While an activity is paused, its timers do not fire, but they do run: what is overdue fires
         on unpause. The deadline of a paused activity is therefore still told.
         """
-        return min(self._running_timeouts(), key=lambda deadline: deadline.time, default=None)
+        return min(self.running_timeouts(), key=lambda deadline: deadline.time, default=None)
 
-    def _running_timeouts(self) -> list[Deadline]:
+    def running_timeouts(self) -> list[Deadline]:
+        """Every timeout that counts for the current attempt, with its end, in no order."""
         started = self.last_started_time if self.state.token_is_live else None
         heard = max(filter(None, (started, self.last_heartbeat_time)), default=None)
         running = [

@@ -1,0 +1,73 @@
+"""Moving the deadline of an activity: which timeouts have to become how long.
+
+A pending activity dies of the first timeout that runs out, and each counts from another moment. So
+a deadline is moved by raising every running timeout that ends before the new one, and no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+
+from stigmer_ops.handshake.activity import PendingActivity, Timeouts, TimeoutType
+
+FIELDS = {
+    TimeoutType.SCHEDULE_TO_CLOSE: "schedule_to_close",
+    TimeoutType.SCHEDULE_TO_START: "schedule_to_start",
+    TimeoutType.START_TO_CLOSE: "start_to_close",
+    TimeoutType.HEARTBEAT: "heartbeat",
+}
+"""Fields of `Timeouts`; with `_timeout` appended, those of Temporal's `ActivityOptions`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutChange:
+    """Timeouts before and after.
+
+    Attributes:
+        before: As they were read.
+        after: As they are to be; equal to `before` where nothing changes.
+        deadline_before: When the activity would time out; None if nothing runs.
+        deadline: When it is to time out.
+        outlives_workflow: When the workflow itself times out, if that is before `deadline`.
+    """
+
+    before: Timeouts
+    after: Timeouts
+    deadline_before: datetime | None
+    deadline: datetime
+    outlives_workflow: datetime | None = None
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The fields of `Timeouts` that change."""
+        names = (field.name for field in fields(Timeouts))
+        return tuple(
+            name for name in names if getattr(self.before, name) != getattr(self.after, name)
+        )
+
+
+def deadline_moved_to(activity: PendingActivity, until: datetime) -> TimeoutChange:
+    """Raise every running timeout of `activity` that ends before `until`.
+
+    Timeouts become whole seconds, rounded up, so the deadline is at `until` or up to a second
+    later. Nothing is shortened.
+    """
+    raised: dict[str, timedelta] = {}
+    for running in activity.running_timeouts():
+        if running.time < until:
+            raised[FIELDS[running.timeout_type]] = _whole_seconds(until - running.since)
+    after = replace(activity.timeouts, **raised)
+    moved = replace(activity, timeouts=after).deadline
+    before = activity.deadline
+    return TimeoutChange(
+        before=activity.timeouts,
+        after=after,
+        deadline_before=None if before is None else before.time,
+        deadline=until if moved is None else moved.time,
+    )
+
+
+def _whole_seconds(duration: timedelta) -> timedelta:
+    whole = timedelta(seconds=duration // timedelta(seconds=1))
+    return whole if whole == duration else whole + timedelta(seconds=1)
