@@ -10,7 +10,6 @@ from stigmer_ops.handshake.token.damage import (
     TokenDamagedError,
 )
 from stigmer_ops.handshake.token.decode import damage_of, decode
-from stigmer_ops.handshake.token.fenced import synthesise, synthesise_standalone
 from stigmer_ops.handshake.token.forms import FoundToken, read_form
 from stigmer_ops.handshake.token.task import (
     PREVIEW_BYTES,
@@ -20,6 +19,8 @@ from stigmer_ops.handshake.token.task import (
     VectorClock,
     encode,
     fingerprint,
+    synthesise,
+    synthesise_standalone,
 )
 from stigmer_ops.handshake.token.wire import UnknownField, WireType
 
