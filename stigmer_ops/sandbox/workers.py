@@ -1,0 +1,222 @@
+"""The processes of the simulated world, by role: each can be stopped and started again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from . import names
+from .callback import Callback
+from .plan import Deployment, Edition, Script, queue_of
+from .runner import Runner
+from .stigmer_workflow import (
+    AgentExecutionWorkflow,
+    StatusUpdates,
+    WorkflowExecutionWorkflow,
+    WorkflowValidationWorkflow,
+)
+from .world import World
+from .zigflow import OneAgent, SeveralAgents, TimeoutHandling
+
+AGENTS_AT_ONCE = 5000
+"""Slots of the runner: every handshake of a large population may hold one."""
+
+
+class Role(StrEnum):
+    """A part of the world that can be down."""
+
+    ZIGFLOW = "zigflow"
+    """External workflows and their external activity."""
+    SERVICE = "service"
+    """Stigmer's gRPC service."""
+    STIGMER = "stigmer"
+    """Stigmer's workflow tasks."""
+    CALLBACK = "callback"
+    """Stigmer's activity tasks: the callback."""
+    RUNNER = "runner"
+    """The agent runner and the workflow runner."""
+
+
+class Workers:
+    """Every worker, and the gRPC service.
+
+    The healthy ones run from the start. Those that exist for the sake of a fault start when the
+    first handshake needs them, so that a sandbox without faults shows none.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._running: dict[Role | Deployment | Edition, AsyncExitStack] = {}
+        self._start_order = asyncio.Lock()
+
+    async def start_all(self) -> None:
+        """Start every role."""
+        await asyncio.gather(*(self.start(role) for role in Role))
+
+    async def stop_all(self) -> None:
+        """Stop everything that runs, those last started first."""
+        running = [self._running.pop(name) for name in reversed(list(self._running))]
+        await asyncio.gather(*(stack.aclose() for stack in running))
+
+    async def start(self, role: Role) -> None:
+        """Start a role. Does nothing when it runs."""
+        if role in self._running:
+            return
+        stack = self._running[role] = AsyncExitStack()
+        if role is Role.SERVICE:
+            await self._world.service.start()
+            stack.push_async_callback(self._world.service.stop)
+            return
+        for worker in _HEALTHY[role](self._world):
+            await stack.enter_async_context(worker)
+
+    async def stop(self, role: Role) -> None:
+        """Stop a role; what it was doing is cut off. Does nothing when it is stopped."""
+        stack = self._running.pop(role, None)
+        if stack is not None:
+            await stack.aclose()
+
+    async def ensure(self, script: Script) -> None:
+        """Start the workers that exist for the sake of a script's fault, unless they run."""
+        deployment = script.deployment
+        async with self._start_order:
+            if deployment is Deployment.HEALTHY or deployment in self._running:
+                return
+            stack = self._running[deployment] = AsyncExitStack()
+            for worker in _deployment(self._world, deployment):
+                await stack.enter_async_context(worker)
+
+
+def _worker(
+    client: Client,
+    queue: str,
+    identity: str,
+    *,
+    workflows: Sequence[type] = (),
+    activities: Sequence[Callable[..., Any]] = (),
+    only_local_activities: bool = False,
+    slots: int = 200,
+) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue,
+        identity=f"{identity}@sandbox",
+        workflows=workflows,
+        activities=activities,
+        no_remote_activities=only_local_activities,
+        max_concurrent_activities=slots,
+        # The workflows are ours and deterministic; the isolation costs seconds per worker.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+
+def _zigflow(world: World) -> list[Worker]:
+    return [
+        _worker(
+            world.client,
+            names.ZIGFLOW_QUEUE,
+            "zigflow",
+            workflows=[OneAgent, SeveralAgents, TimeoutHandling],
+            activities=[world.zigflow.call_agent],
+        )
+    ]
+
+
+def _workflow_worker(world: World, deployment: Deployment) -> Worker:
+    return _worker(
+        world.stigmer_client,
+        queue_of(deployment),
+        "stigmer-server",
+        workflows=[AgentExecutionWorkflow],
+        activities=[StatusUpdates(world.store).update_status],
+        only_local_activities=True,
+    )
+
+
+def _callback_worker(world: World, deployment: Deployment, client: Client) -> Worker:
+    return _worker(
+        world.stigmer_client,
+        queue_of(deployment),
+        "stigmer-server",
+        activities=[Callback(client).complete_external_activity],
+    )
+
+
+def _stigmer(world: World) -> list[Worker]:
+    return [
+        _workflow_worker(world, Deployment.HEALTHY),
+        _worker(
+            world.stigmer_client,
+            names.WORKFLOW_QUEUE,
+            "stigmer-server",
+            workflows=[WorkflowExecutionWorkflow],
+        ),
+        _worker(
+            world.stigmer_client,
+            names.VALIDATION_QUEUE,
+            "stigmer-server",
+            workflows=[WorkflowValidationWorkflow],
+        ),
+    ]
+
+
+def _callback(world: World) -> list[Worker]:
+    return [_callback_worker(world, Deployment.HEALTHY, world.callback_client)]
+
+
+def _runner(world: World) -> list[Worker]:
+    runner = Runner(world.store)
+    client = world.stigmer_client
+    return [
+        _worker(
+            client,
+            names.AGENT_RUNNER_QUEUE,
+            "agent-runner",
+            activities=[runner.ensure_thread, runner.execute_agent, runner.clean_up],
+            slots=AGENTS_AT_ONCE,
+        ),
+        _worker(
+            client,
+            names.WORKFLOW_RUNNER_QUEUE,
+            "workflow-runner",
+            activities=[runner.execute_workflow],
+        ),
+        _worker(
+            client,
+            names.VALIDATION_RUNNER_QUEUE,
+            "workflow-runner",
+            activities=[runner.validate_workflow],
+        ),
+    ]
+
+
+_HEALTHY: dict[Role, Callable[[World], list[Worker]]] = {
+    Role.ZIGFLOW: _zigflow,
+    Role.STIGMER: _stigmer,
+    Role.CALLBACK: _callback,
+    Role.RUNNER: _runner,
+}
+
+
+def _deployment(world: World, deployment: Deployment) -> list[Worker]:
+    workers = [_workflow_worker(world, deployment)]
+    if deployment is Deployment.CUT_OFF:
+        workers.append(_callback_worker(world, deployment, world.cut_off_client))
+    elif deployment is Deployment.WRONG_NAMESPACE:
+        workers.append(_callback_worker(world, deployment, world.wrong_client))
+    elif deployment is Deployment.CALLBACK_NOT_REGISTERED:
+        workers.append(
+            _worker(
+                world.stigmer_client,
+                queue_of(deployment),
+                "stigmer-server",
+                activities=[StatusUpdates(world.store).update_status],
+            )
+        )
+    return workers
