@@ -1,0 +1,259 @@
+"""The pending activities of a whole namespace, found as fast as the frontend may be pressed.
+
+No server index holds pending activities, so every running workflow is listed and described. What is
+listed comes from visibility, which lags behind; what is told comes from the description.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from temporalio.api.activity.v1 import ActivityExecutionListInfo
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.namespace.v1 import NamespaceInfo
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.service import RPCError, RPCStatusCode
+
+from stigmer_ops.handshake.activity import PendingActivity
+from stigmer_ops.handshake.scan_report import ScanReport, Unreadable
+from stigmer_ops.handshake.selection import Selection
+from stigmer_ops.temporal.describe import (
+    describe_standalone,
+    describe_workflow,
+    moment,
+    standalone_activity,
+)
+from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.history import events_backwards
+from stigmer_ops.temporal.visibility import (
+    PAGE_SIZE,
+    all_of,
+    count_workflows,
+    is_any_of,
+    list_standalone,
+    list_workflows,
+    not_after,
+)
+
+Found = PendingActivity | Unreadable
+ResultT = TypeVar("ResultT")
+
+THROTTLED_PAUSES = (5.0, 10.0, 20.0)
+"""Seconds to wait while throttled, after the SDK has waited for up to 30 s by itself."""
+
+GIVE_UP_AFTER = 8
+"""Reads that fail in a row before the server counts as lost; at least as many as run at once."""
+
+_NOBODY_ANSWERS = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.PERMISSION_DENIED,
+        RPCStatusCode.UNAUTHENTICATED,
+    }
+)
+
+
+async def scan(
+    frontend: Frontend,
+    selection: Selection,
+    *,
+    now: datetime,
+    report: ScanReport | None = None,
+) -> AsyncGenerator[Found, None]:
+    """Yield the selected pending activities of all running workflows, as they are found.
+
+    Running standalone activities follow, where the server has them. Of an activity that was
+    retried, the history is read as well, for the time of its first schedule. A workflow that
+    closes between its listing and its description has nothing pending, and is passed over.
+
+    Memory does not grow with the number of workflows. Wrap the generator in `aclosing` if you may
+    leave it before its end.
+
+    Args:
+        frontend: Whom to ask, and at what pace.
+        selection: What is wanted.
+        now: For ages and times left.
+        report: Counts what is read, while it is read.
+
+    Raises:
+        StigmerOpsError: The namespace, or a page of its workflows, could not be read; or so many
+            descriptions failed in a row that the rest would fail too.
+    """
+    has = (await frontend.describe_namespace()).namespace_info.capabilities
+    reader = _Reader(frontend, selection, now, ScanReport() if report is None else report)
+    width = frontend.pace.concurrency
+    workflows = list_workflows(frontend, _workflow_query(selection, now, has))
+    passes = [fan_out(workflows, reader.workflow, concurrency=width, ahead=PAGE_SIZE)]
+    if has.standalone_activities and not selection.workflow_types:
+        standalone = list_standalone(frontend, _standalone_query(selection, now, has))
+        passes.append(fan_out(standalone, reader.standalone, concurrency=width, ahead=PAGE_SIZE))
+    for results in passes:
+        async with aclosing(results):
+            async for found in results:
+                for item in found:
+                    yield item
+
+
+async def count_to_scan(frontend: Frontend, selection: Selection, *, now: datetime) -> int:
+    """How many workflows `scan` will describe, for its progress.
+
+    Raises:
+        StigmerOpsError: They could not be counted.
+    """
+    has = (await frontend.describe_namespace()).namespace_info.capabilities
+    return await count_workflows(frontend, _workflow_query(selection, now, has))
+
+
+def _workflow_query(selection: Selection, now: datetime, has: NamespaceInfo.Capabilities) -> str:
+    return all_of(
+        _open(can_be_paused=has.workflow_pause),
+        is_any_of("WorkflowType", selection.workflow_types),
+        # An activity is not older than the run that scheduled it.
+        not_after("StartTime", now - selection.older_than) if selection.older_than else None,
+    )
+
+
+def _standalone_query(selection: Selection, now: datetime, has: NamespaceInfo.Capabilities) -> str:
+    return all_of(
+        _open(can_be_paused=has.standalone_activity_operator_commands),
+        is_any_of("ActivityType", selection.activity_types),
+        # Of a workflow this attribute is the workflow's queue; here it is the activity's own.
+        is_any_of("TaskQueue", selection.task_queues),
+        not_after("StartTime", now - selection.older_than) if selection.older_than else None,
+    )
+
+
+def _open(*, can_be_paused: bool) -> str:
+    # A server that cannot pause does not know the status, and refuses a query that names it.
+    return (
+        "ExecutionStatus IN ('Running', 'Paused')"
+        if can_be_paused
+        else ("ExecutionStatus = 'Running'")
+    )
+
+
+class _Reader:
+    """Describes what is listed, selects, counts, and notices when nobody answers any more."""
+
+    def __init__(
+        self, frontend: Frontend, selection: Selection, now: datetime, report: ScanReport
+    ) -> None:
+        self._frontend = frontend
+        self._selection = selection
+        self._now = now
+        self._report = report
+        self._failures_in_a_row = 0
+
+    async def workflow(self, listed: WorkflowExecutionInfo) -> Sequence[Found]:
+        """What is selected of one workflow."""
+        ids = listed.execution
+        try:
+            workflow = await _patiently(
+                lambda: describe_workflow(self._frontend, ids.workflow_id, ids.run_id)
+            )
+        except RPCError as error:
+            return self._unread(error, Unreadable(ids.workflow_id, ids.run_id, _reason(error)))
+        self._failures_in_a_row = 0
+        if not workflow.running:
+            self._report.gone += 1
+            return ()
+        self._report.workflows += 1
+        return await self._selected(workflow.pending)
+
+    async def standalone(self, listed: ActivityExecutionListInfo) -> Sequence[Found]:
+        """One standalone activity, if it is selected."""
+        try:
+            info = await _patiently(
+                lambda: describe_standalone(self._frontend, listed.activity_id, listed.run_id)
+            )
+        except RPCError as error:
+            return self._unread(
+                error, Unreadable("", listed.run_id, _reason(error), listed.activity_id)
+            )
+        self._failures_in_a_row = 0
+        if info.HasField("close_time"):
+            self._report.gone += 1
+            return ()
+        self._report.standalone += 1
+        return await self._selected((standalone_activity(self._frontend.namespace, info),))
+
+    async def _selected(self, pending: Sequence[PendingActivity]) -> Sequence[Found]:
+        self._report.pending += len(pending)
+        wanted = [activity for activity in pending if self._selection.matches_kind(activity)]
+        unread: Sequence[Found] = ()
+        retried = {item.activity_id for item in wanted if _first_schedule_is_unknown(item)}
+        if retried:
+            wanted, unread = await self._with_first_schedules(wanted, retried)
+        selected = [item for item in wanted if self._selection.matches_times(item, self._now)]
+        self._report.selected += len(selected)
+        return [*selected, *unread]
+
+    async def _with_first_schedules(
+        self, activities: list[PendingActivity], retried: Collection[str]
+    ) -> tuple[list[PendingActivity], Sequence[Found]]:
+        of = activities[0]
+        try:
+            times = await _patiently(
+                lambda: _first_schedules(self._frontend, of.workflow_id, of.run_id, retried)
+            )
+        except RPCError as error:
+            reason = f"history, for the age of its retried activities: {_reason(error)}"
+            return activities, self._unread(error, Unreadable(of.workflow_id, of.run_id, reason))
+        return [
+            replace(item, first_scheduled_time=times.get(item.activity_id)) for item in activities
+        ], ()
+
+    def _unread(self, error: RPCError, unreadable: Unreadable) -> Sequence[Found]:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            self._report.gone += 1
+            return ()
+        self._report.unreadable += 1
+        if error.status in _NOBODY_ANSWERS:
+            self._failures_in_a_row += 1
+        if self._failures_in_a_row >= max(GIVE_UP_AFTER, self._frontend.pace.concurrency):
+            raise self._frontend.translate(error, "go on reading workflows") from error
+        return (unreadable,)
+
+
+def _reason(error: RPCError) -> str:
+    return f"{error.status.name}: {error.message}"
+
+
+def _first_schedule_is_unknown(activity: PendingActivity) -> bool:
+    """Whether the description tells only when the current attempt was scheduled."""
+    return activity.attempt > 1 and activity.first_scheduled_time is None
+
+
+async def _first_schedules(
+    frontend: Frontend, workflow_id: str, run_id: str, activity_ids: Collection[str]
+) -> dict[str, datetime | None]:
+    """When each activity was scheduled: the newest event of its id, read backwards."""
+    times: dict[str, datetime | None] = {}
+    async for event in events_backwards(frontend, workflow_id, run_id):
+        if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            continue
+        activity_id = event.activity_task_scheduled_event_attributes.activity_id
+        if activity_id in activity_ids:
+            times.setdefault(activity_id, moment(event, "event_time"))
+        if len(times) == len(activity_ids):
+            break
+    return times
+
+
+async def _patiently(read: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    for pause in THROTTLED_PAUSES:
+        try:
+            return await read()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                raise
+        await asyncio.sleep(pause)
+    return await read()

@@ -1,0 +1,123 @@
+"""Visibility: queries that hold what users named, and lists read page after page.
+
+Query language: https://docs.temporal.io/list-filter. Visibility is eventually consistent: what is
+listed is a candidate, to be described before anything is said of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+
+from temporalio.api.activity.v1 import ActivityExecutionListInfo
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    CountWorkflowExecutionsRequest,
+    ListActivityExecutionsRequest,
+    ListWorkflowExecutionsRequest,
+)
+from temporalio.service import RPCError
+
+from stigmer_ops.temporal.frontend import Frontend
+
+PAGE_SIZE = 1000  # the server's own maximum, to which it clamps in silence
+
+
+def all_of(*clauses: str | None) -> str:
+    """The clauses joined by AND, without those that are None."""
+    return " AND ".join(clause for clause in clauses if clause)
+
+
+def is_any_of(attribute: str, values: Iterable[str]) -> str | None:
+    """A clause that is true where a Keyword attribute equals one of `values`.
+
+    None where there are no values, and where the server would not find one of them: server 1.32 on
+    SQLite never matches a value with a double quote, a backslash or a control character, however
+    it is escaped, and answers UNAVAILABLE to a zero byte. The caller then lists more than it
+    needs, and compares for itself.
+    """
+    wanted = sorted(values)
+    if not wanted or not all(_can_be_found(value) for value in wanted):
+        return None
+    return f"{attribute} IN ({', '.join(map(_quoted, wanted))})"
+
+
+def not_after(attribute: str, time: datetime) -> str:
+    """A clause that is true where a Datetime attribute is `time` or earlier."""
+    return f"{attribute} <= {_instant(time)}"
+
+
+def not_before(attribute: str, time: datetime) -> str:
+    """A clause that is true where a Datetime attribute is `time` or later."""
+    return f"{attribute} >= {_instant(time)}"
+
+
+def _instant(time: datetime) -> str:
+    return f"'{time.astimezone(UTC).isoformat().replace('+00:00', 'Z')}'"
+
+
+def _can_be_found(value: str) -> bool:
+    return not any(char in '"\\' or ord(char) < ord(" ") for char in value)
+
+
+def _quoted(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+async def list_workflows(frontend: Frontend, query: str) -> AsyncIterator[WorkflowExecutionInfo]:
+    """The workflows that match `query`, newest start first, each page read when it is needed.
+
+    Raises:
+        StigmerOpsError: A page could not be read.
+    """
+    request = ListWorkflowExecutionsRequest(
+        namespace=frontend.namespace, page_size=PAGE_SIZE, query=query
+    )
+    while True:
+        try:
+            page = await frontend.call(frontend.service.list_workflow_executions, request)
+        except RPCError as error:
+            raise frontend.translate(error, "list workflows") from error
+        for workflow in page.executions:
+            yield workflow
+        if not page.next_page_token:
+            return
+        request.next_page_token = page.next_page_token
+
+
+async def count_workflows(frontend: Frontend, query: str) -> int:
+    """How many workflows match `query`.
+
+    Raises:
+        StigmerOpsError: They could not be counted.
+    """
+    request = CountWorkflowExecutionsRequest(namespace=frontend.namespace, query=query)
+    try:
+        answer = await frontend.call(frontend.service.count_workflow_executions, request)
+    except RPCError as error:
+        raise frontend.translate(error, "count workflows") from error
+    return answer.count
+
+
+async def list_standalone(
+    frontend: Frontend, query: str
+) -> AsyncIterator[ActivityExecutionListInfo]:
+    """The standalone activities that match `query`.
+
+    Raises:
+        StigmerOpsError: A page could not be read.
+    """
+    request = ListActivityExecutionsRequest(
+        namespace=frontend.namespace, page_size=PAGE_SIZE, query=query
+    )
+    while True:
+        try:
+            page = await frontend.call(frontend.service.list_activity_executions, request)
+        except RPCError as error:
+            raise frontend.translate(error, "list standalone activities") from error
+        for activity in page.executions:
+            yield activity
+        if not page.next_page_token:
+            return
+        request.next_page_token = page.next_page_token
