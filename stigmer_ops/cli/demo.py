@@ -1,0 +1,107 @@
+"""The demo: the real commands, run against a sandbox, in the order of an incident."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stigmer_ops.cli.context import Invocation
+from stigmer_ops.errors import ExitCode
+from stigmer_ops.sandbox.handshake import Handshake
+from stigmer_ops.sandbox.sandbox import Sandbox
+
+STUCK_WORKFLOW = "order-4711"
+
+
+async def run_demo(invocation: Invocation) -> ExitCode:
+    """Start a sandbox, let a fault strike, find it, repair it, prove it.
+
+    Returns:
+        OK, or the code of the first command that did not end as it should.
+    """
+    invocation.say("starting a Temporal server with a simulated Zigflow and Stigmer …")
+    async with Sandbox.start() as sandbox:
+        await sandbox.populate({"still-running": 3})
+        stuck = await sandbox.start_handshake("token-not-passed", workflow_id=STUCK_WORKFLOW)
+        healthy = await sandbox.start_handshake("still-running", workflow_id="order-4712")
+        await sandbox.settle(stuck, healthy)
+        with TemporaryDirectory() as directory:
+            token_file = _token_file(Path(directory), healthy)
+            variables = {
+                **os.environ,
+                **sandbox.environment(),
+                "STIGMER_OPS_AUDIT_PATH": str(Path(directory, "audit.jsonl")),
+                "COLUMNS": os.environ.get("COLUMNS", "100"),
+            }
+            story = _Story(invocation, variables)
+            return await _tell(story, token_file)
+
+
+def _token_file(directory: Path, handshake: Handshake) -> Path:
+    path = directory / "token"
+    path.write_bytes(handshake.executions()[0].spec.callback_token)
+    return path
+
+
+async def _tell(story: _Story, token_file: Path) -> ExitCode:
+    steps: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
+        ("What is waiting, for how long, and until when?", ("pending", "list"), ExitCode.OK),
+        (
+            "Is this task token worth anything? (Taken from a running execution; never printed.)",
+            ("token", "validate", "--token-file", str(token_file)),
+            ExitCode.OK,
+        ),
+        (
+            f"{STUCK_WORKFLOW} never gets an answer. What would completing it do?",
+            _complete("--dry-run"),
+            ExitCode.OK,
+        ),
+        (
+            "Complete exactly that attempt, and prove it from the history.",
+            _complete("--reason", "INC-1 the agent's result was lost", "--yes"),
+            ExitCode.OK,
+        ),
+        ("A second time is refused, and told why.", _complete("--reason", "again", "--yes"), _NO),
+        ("What was done, by whom, and why?", ("audit", "show"), ExitCode.OK),
+        ("Is the record whole?", ("audit", "verify"), ExitCode.OK),
+    )
+    for sentence, arguments, expected in steps:
+        code = await story.show(sentence, arguments)
+        if code != expected:
+            story.invocation.say(f"that command was to exit {expected.value}, and exited {code}")
+            return ExitCode.FINDINGS
+    return ExitCode.OK
+
+
+_NO = ExitCode.REFUSED
+
+
+def _complete(*more: str) -> tuple[str, ...]:
+    return ("activity", "complete", "-w", STUCK_WORKFLOW, "-a", "5", *more)
+
+
+class _Story:
+    """Tells what comes next, runs it, and lets its output through."""
+
+    def __init__(self, invocation: Invocation, variables: Mapping[str, str]) -> None:
+        self.invocation = invocation
+        self._variables = variables
+
+    async def show(self, sentence: str, arguments: tuple[str, ...]) -> int:
+        """Run one command; returns its exit code."""
+        sys.stdout.write(f"\n# {sentence}\n$ stigmer-ops {shlex.join(arguments)}\n")
+        sys.stdout.flush()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "stigmer_ops",
+            *arguments,
+            env=self._variables,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        return await process.wait()
