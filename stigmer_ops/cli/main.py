@@ -51,7 +51,7 @@ def main() -> int:
     Typer itself exits 2 for wrong usage and 130 for Ctrl-C; commands exit by their own code.
     """
     try:
-        app()
+        app(prog_name="stigmer-ops")
     except StigmerOpsError as error:
         write_error(error, OutputFormat.TABLE)
         return error.exit_code
