@@ -116,6 +116,7 @@ class PendingActivity:
     first_scheduled_time: datetime | None = None
     """From the history event, where it was read; see `waiting_since` otherwise."""
     standalone: bool = False
+    workflow_paused: bool = False
 
     @property
     def key(self) -> ActivityKey:

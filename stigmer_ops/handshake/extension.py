@@ -47,6 +47,33 @@ class TimeoutChange:
         )
 
 
+def wanted_deadline(
+    activity: PendingActivity,
+    *,
+    by: timedelta | None = None,
+    until: datetime | None = None,
+    start_to_close: timedelta | None = None,
+) -> datetime | None:
+    """The deadline that one of three ways of saying it means.
+
+    Args:
+        activity: As it is now.
+        by: Later than its deadline by this much.
+        until: This moment.
+        start_to_close: This long after the start of the attempt.
+
+    Returns:
+        None where the activity has no deadline to add to, or has not started.
+    """
+    if until is not None:
+        return until
+    if by is not None:
+        deadline = activity.deadline
+        return None if deadline is None else deadline.time + by
+    started = activity.last_started_time if activity.state.token_is_live else None
+    return None if started is None or start_to_close is None else started + start_to_close
+
+
 def deadline_moved_to(activity: PendingActivity, until: datetime) -> TimeoutChange:
     """Raise every running timeout of `activity` that ends before `until`.
 

@@ -8,9 +8,9 @@ itself refuse a write that comes too late (domain facts measured on server 1.32)
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stigmer_ops.handshake.token.task import synthesise, synthesise_standalone
+from stigmer_ops.handshake.token import synthesise, synthesise_standalone
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class AttemptFence:
         activity_id: The activity's id.
         scheduled_event_id: Of the ActivityTaskScheduled event; 0 for a standalone activity.
         attempt: From 1.
+        worker_token: The token of this attempt that a worker was given, where one is at hand: it
+            is sent as it is, since it may say more than we know of. Secret.
     """
 
     namespace_id: str
@@ -32,6 +34,7 @@ class AttemptFence:
     activity_id: str
     scheduled_event_id: int
     attempt: int
+    worker_token: bytes = field(default=b"", repr=False)
 
     @property
     def standalone(self) -> bool:
@@ -46,6 +49,8 @@ class AttemptFence:
         Raises:
             UsageError: A part of the fence is missing, so that nothing would be compared.
         """
+        if self.worker_token:
+            return self.worker_token
         if self.standalone:
             return synthesise_standalone(
                 namespace_id=self.namespace_id,

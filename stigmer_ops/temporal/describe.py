@@ -16,7 +16,7 @@ from temporalio.api.enums.v1 import (
     WorkflowExecutionStatus,
 )
 from temporalio.api.failure.v1 import Failure as FailureProto
-from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionExtendedInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeActivityExecutionRequest,
     DescribeWorkflowExecutionRequest,
@@ -48,6 +48,8 @@ class WorkflowDescription:
     pending: tuple[PendingActivity, ...]
     reset_run_id: str = ""
     """The newest run that was made by resetting this one; empty if it was not reset."""
+    expiration_time: datetime | None = None
+    """When the run itself times out, by its run timeout or execution timeout."""
 
     @property
     def running(self) -> bool:
@@ -88,6 +90,7 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
         pending=(),
         reset_run_id=answer.workflow_extended_info.reset_run_id,
+        expiration_time=_expiration(answer.workflow_extended_info),
     )
     if not description.running:
         return description
@@ -101,6 +104,11 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
             _pending(namespace, description, activity) for activity in answer.pending_activities
         ),
     )
+
+
+def _expiration(info: WorkflowExecutionExtendedInfo) -> datetime | None:
+    ends = (moment(info, "run_expiration_time"), moment(info, "execution_expiration_time"))
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _pending(
@@ -126,6 +134,7 @@ def _pending(
         last_failure=failure_of(info.last_failure) if info.HasField("last_failure") else None,
         last_worker_identity=info.last_worker_identity,
         paused=info.paused,
+        workflow_paused=workflow.status == "PAUSED",
     )
 
 

@@ -1,0 +1,1 @@
+"""What is done in several steps: writes with their proof, deployments, maintenance."""
