@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from temporalio import activity
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.workflowservice.v1 import RespondActivityTaskCompletedRequest
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflowservice.v1 import (
+    RespondActivityTaskCompletedRequest,
+    RespondActivityTaskFailedRequest,
+)
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -83,7 +88,7 @@ class Callback:
 
 
 async def respond_completed(client: Client, token: bytes, result: Payloads) -> None:
-    """RespondActivityTaskCompleted, once.
+    """Complete the external activity, in one call without retries.
 
     Raises:
         ApplicationError: With the failure type and text that the Go SDK would report.
@@ -91,8 +96,27 @@ async def respond_completed(client: Client, token: bytes, result: Payloads) -> N
     request = RespondActivityTaskCompletedRequest(
         namespace=client.namespace, task_token=token, result=result, identity=client.identity
     )
-    try:
+    with _as_application_error():
         await client.workflow_service.respond_activity_task_completed(request, retry=False)
+
+
+async def respond_failed(client: Client, token: bytes, failure: Failure) -> None:
+    """Fail the external activity, in one call without retries.
+
+    Raises:
+        ApplicationError: As `respond_completed`.
+    """
+    request = RespondActivityTaskFailedRequest(
+        namespace=client.namespace, task_token=token, failure=failure, identity=client.identity
+    )
+    with _as_application_error():
+        await client.workflow_service.respond_activity_task_failed(request, retry=False)
+
+
+@contextmanager
+def _as_application_error() -> Iterator[None]:
+    try:
+        yield
     except RPCError as error:
         kind = _FAILURE_TYPES.get(error.status, error.status.name)
         raise ApplicationError(error.message, type=kind) from None

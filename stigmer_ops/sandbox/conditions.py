@@ -63,6 +63,7 @@ class Observation:
 Condition = Callable[[Observation], bool]
 
 _SCHEDULED_BY_EVENT = 5  # the first workflow task ends with event 4, and schedules all activities
+_NOT_BEGUN = 2  # workflow started, workflow task scheduled
 _WORK = frozenset({names.EXECUTE_AGENT, names.EXECUTE_WORKFLOW})
 
 
@@ -107,6 +108,11 @@ def callback_unpolled(seen: Observation) -> bool:
     return waiting(seen) and _every_stigmer_has(
         seen, lambda activity: activity.type == names.CALLBACK and activity.state == SCHEDULED
     )
+
+
+def stigmer_unpolled(seen: Observation) -> bool:
+    """As `waiting`, and every Stigmer workflow waits for a worker to begin it."""
+    return waiting(seen) and all(workflow.history_length == _NOT_BEGUN for workflow in seen.stigmer)
 
 
 def stigmer_closed(seen: Observation) -> bool:

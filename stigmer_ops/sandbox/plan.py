@@ -19,6 +19,13 @@ from pydantic import TypeAdapter
 from . import names
 from .scale import LATENCY_FLOOR, TimeScale
 
+CALLBACK_ATTEMPTS = 3
+CALLBACK_RETRY_INTERVAL = timedelta(seconds=1)
+"""Nominal time before the first retry of the callback."""
+
+RUNNER_RETRY_INTERVAL = timedelta(seconds=5)
+"""Nominal time before the first retry of one of the runner's activities."""
+
 ANNOTATION = "sandbox.stigmer-ops/script"
 """Annotation of an execution that holds its script, as JSON."""
 
@@ -52,6 +59,8 @@ class Deployment(StrEnum):
     HEALTHY = "healthy"
     CALLBACK_NOT_REGISTERED = "callback-not-registered"
     CALLBACK_QUEUE_UNPOLLED = "callback-queue-unpolled"
+    DOWN = "down"
+    """Nothing of it runs."""
     CUT_OFF = "cut-off"
     """The callback activity cannot connect to Temporal."""
     WRONG_NAMESPACE = "wrong-namespace"
@@ -134,9 +143,8 @@ class Script:
         """Task queue of the Stigmer workflow."""
         if self.edition is Edition.WORKFLOW:
             return names.WORKFLOW_QUEUE
-        if self.edition is Edition.JAVA:
-            return f"{names.AGENT_QUEUE}_java"
-        return queue_of(self.deployment)
+        queue = queue_of(self.deployment)
+        return f"{queue}_java" if self.edition is Edition.JAVA else queue
 
     @property
     def runner_queue(self) -> str:
@@ -153,6 +161,31 @@ class Script:
         # Where nobody polls, no latency of the machine can be mistaken for a missing runner.
         floor = LATENCY_FLOOR if self.runner_polled else timedelta(seconds=1)
         return self.scale(self.schedule_to_start, floor=floor)
+
+    @property
+    def brief_timeout(self) -> timedelta:
+        """Start-to-close timeout of the runner's short activities, in the sandbox's time."""
+        return self.scale(timedelta(seconds=30), floor=LATENCY_FLOOR)
+
+    @property
+    def work_timeout(self) -> timedelta:
+        """Start-to-close timeout of the agent's work, in the sandbox's time.
+
+        A script that raises the run timeout raises this one too.
+        """
+        return max(self.scale(timedelta(minutes=10)), self.workflow_run_timeout)
+
+    @property
+    def heartbeat_timeout(self) -> timedelta:
+        """Heartbeat timeout of the agent's work, in the sandbox's time."""
+        silent = self.agent is Agent.FALLS_SILENT  # no latency can be mistaken for its silence
+        floor = timedelta(seconds=1) if silent else LATENCY_FLOOR
+        return self.scale(timedelta(seconds=30), floor=floor)
+
+    @property
+    def callback_timeout(self) -> timedelta:
+        """Start-to-close timeout of the callback, in the sandbox's time."""
+        return self.scale(timedelta(minutes=1), floor=LATENCY_FLOOR)
 
     @property
     def scale(self) -> TimeScale:

@@ -13,7 +13,13 @@ from stigmer_ops.stigmer.api.workflowexecution_pb2 import WorkflowExecution
 
 from . import names
 from .callback import callback_input
-from .plan import Agent, Script
+from .plan import (
+    CALLBACK_ATTEMPTS,
+    CALLBACK_RETRY_INTERVAL,
+    RUNNER_RETRY_INTERVAL,
+    Agent,
+    Script,
+)
 from .scale import LATENCY_FLOOR
 from .store import Execution, ExecutionStore
 
@@ -91,31 +97,25 @@ async def _brief(name: str, script: Script, *arguments: str) -> str:
         args=arguments,
         result_type=str,
         task_queue=script.runner_queue,
-        start_to_close_timeout=script.scale(timedelta(seconds=30), floor=LATENCY_FLOOR),
+        start_to_close_timeout=script.brief_timeout,
         schedule_to_start_timeout=script.runner_wait,
         retry_policy=RetryPolicy(
-            initial_interval=script.scale(timedelta(seconds=5)), maximum_attempts=3
+            initial_interval=script.scale(RUNNER_RETRY_INTERVAL), maximum_attempts=3
         ),
     )
     return result
 
 
 async def _agent_work(name: str, script: Script, execution: Execution, *arguments: str) -> None:
-    silent = script.agent is Agent.FALLS_SILENT
     await workflow.execute_activity(
         name,
         args=[execution, *arguments],
         task_queue=script.runner_queue,
-        # A script that raises the run timeout raises this one too.
-        start_to_close_timeout=max(
-            script.scale(timedelta(minutes=10)), script.workflow_run_timeout
-        ),
+        start_to_close_timeout=script.work_timeout,
         schedule_to_start_timeout=script.runner_wait,
-        heartbeat_timeout=script.scale(
-            timedelta(seconds=30), floor=timedelta(seconds=1) if silent else LATENCY_FLOOR
-        ),
+        heartbeat_timeout=script.heartbeat_timeout,
         retry_policy=RetryPolicy(
-            initial_interval=script.scale(timedelta(seconds=5)),
+            initial_interval=script.scale(RUNNER_RETRY_INTERVAL),
             maximum_attempts=0 if script.agent in RETRIED_AGENTS else 1,
         ),
     )
@@ -125,9 +125,10 @@ async def _call_back(token: bytes, script: Script, *, result: AgentExecution | N
     await workflow.execute_activity(
         names.CALLBACK,
         callback_input(token, result=result, failed=result is None),
-        start_to_close_timeout=script.scale(timedelta(minutes=1), floor=LATENCY_FLOOR),
+        start_to_close_timeout=script.callback_timeout,
         retry_policy=RetryPolicy(
-            initial_interval=script.scale(timedelta(seconds=1)), maximum_attempts=3
+            initial_interval=script.scale(CALLBACK_RETRY_INTERVAL),
+            maximum_attempts=CALLBACK_ATTEMPTS,
         ),
     )
 

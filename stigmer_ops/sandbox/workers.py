@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from . import names
 from .callback import Callback
+from .java_edition import JavaEdition
 from .plan import Deployment, Edition, Script, queue_of
 from .runner import Runner
 from .stigmer_workflow import (
@@ -52,7 +53,7 @@ class Workers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._running: dict[Role | Deployment | Edition, AsyncExitStack] = {}
+        self._running: dict[str, AsyncExitStack] = {}  # by role, or by queue
         self._start_order = asyncio.Lock()
 
     async def start_all(self) -> None:
@@ -84,12 +85,12 @@ class Workers:
 
     async def ensure(self, script: Script) -> None:
         """Start the workers that exist for the sake of a script's fault, unless they run."""
-        deployment = script.deployment
+        queue = script.stigmer_queue
         async with self._start_order:
-            if deployment is Deployment.HEALTHY or deployment in self._running:
+            if queue in _HEALTHY_QUEUES or queue in self._running:
                 return
-            stack = self._running[deployment] = AsyncExitStack()
-            for worker in _deployment(self._world, deployment):
+            stack = self._running[queue] = AsyncExitStack()
+            for worker in _faulty(self._world, script):
                 await stack.enter_async_context(worker)
 
 
@@ -204,19 +205,29 @@ _HEALTHY: dict[Role, Callable[[World], list[Worker]]] = {
 }
 
 
-def _deployment(world: World, deployment: Deployment) -> list[Worker]:
-    workers = [_workflow_worker(world, deployment)]
-    if deployment is Deployment.CUT_OFF:
-        workers.append(_callback_worker(world, deployment, world.cut_off_client))
-    elif deployment is Deployment.WRONG_NAMESPACE:
-        workers.append(_callback_worker(world, deployment, world.wrong_client))
-    elif deployment is Deployment.CALLBACK_NOT_REGISTERED:
-        workers.append(
-            _worker(
-                world.stigmer_client,
-                queue_of(deployment),
-                "stigmer-server",
-                activities=[StatusUpdates(world.store).update_status],
-            )
-        )
-    return workers
+_HEALTHY_QUEUES = frozenset({names.AGENT_QUEUE, names.WORKFLOW_QUEUE})
+
+
+def _faulty(world: World, script: Script) -> Sequence[Worker | JavaEdition]:
+    deployment = script.deployment
+    callback_client = {
+        Deployment.CUT_OFF: world.cut_off_client,
+        Deployment.WRONG_NAMESPACE: world.wrong_client,
+    }.get(deployment, world.callback_client)
+    if deployment is Deployment.DOWN:
+        return []
+    if script.edition is Edition.JAVA:
+        return [
+            JavaEdition(world.stigmer_client, callback_client, world.store, script.stigmer_queue)
+        ]
+    workflows = _workflow_worker(world, deployment)
+    if deployment is Deployment.CALLBACK_QUEUE_UNPOLLED:
+        return [workflows]
+    if deployment is Deployment.CALLBACK_NOT_REGISTERED:
+        others = [StatusUpdates(world.store).update_status]
+        queue = script.stigmer_queue
+        return [
+            workflows,
+            _worker(world.stigmer_client, queue, "stigmer-server", activities=others),
+        ]
+    return [workflows, _callback_worker(world, deployment, callback_client)]
