@@ -157,8 +157,8 @@ def _gap(token: TaskToken) -> Damage | None:
         return None
     field, answer = missing
     reason = (
-        f"it ends at byte {len(token.raw)}, between two fields, without {field}: "
-        "truncated there, or the token of another kind of task"
+        f"it is truncated at byte {len(token.raw)}, between two fields, without {field}; "
+        "or it belongs to another kind of task"
     )
     return Damage(DamageKind.TRUNCATED, reason, len(token.raw), field, 1, answer)
 
@@ -166,7 +166,7 @@ def _gap(token: TaskToken) -> Damage | None:
 def _ends_before(token: TaskToken, missing: Missing) -> bool:
     # Servers write fields in the order of their numbers.
     last = max(number for number, known in TASK.items() if getattr(token, known.name))
-    return TASK[last].name == "namespace_id" or last < _NUMBERS[missing.field]
+    return last < _NUMBERS[missing.field]
 
 
 def _first_missing(token: TaskToken) -> Missing | None:

@@ -276,11 +276,11 @@ def synthesise(
         UsageError: A part is missing or not of its form.
     """
     _require(is_uuid(namespace_id), "the namespace id must be a UUID")
-    _require(bool(workflow_id), "the workflow id must not be empty")
+    _require(_is_text(workflow_id), "the workflow id must not be empty, and be valid text")
     _require(is_uuid(run_id), "the run id must be a UUID")
-    _require(scheduled_event_id > 0, "the scheduled event id must be positive")
-    _require(attempt > 0, "the attempt must be positive")
-    _require(bool(activity_id), "the activity id must not be empty")
+    _require(0 < scheduled_event_id < 1 << 63, "the scheduled event id must be a positive int64")
+    _require(0 < attempt < 1 << 31, "the attempt must be a positive int32")
+    _require(_is_text(activity_id), "the activity id must not be empty, and be valid text")
     return encode(
         TaskToken(
             raw=b"",
@@ -312,9 +312,9 @@ def synthesise_standalone(
         UsageError: A part is missing or not of its form.
     """
     _require(is_uuid(namespace_id), "the namespace id must be a UUID")
-    _require(bool(activity_id), "the activity id must not be empty")
+    _require(_is_text(activity_id), "the activity id must not be empty, and be valid text")
     _require(is_uuid(run_id), "the run id must be a UUID")
-    _require(attempt > 0, "the attempt must be positive")
+    _require(0 < attempt < 1 << 31, "the attempt must be a positive int32")
     ref = ComponentRef(namespace_id, activity_id, run_id, STANDALONE_ARCHETYPE_ID)
     return encode(
         TaskToken(
@@ -325,6 +325,11 @@ def synthesise_standalone(
             component_ref=ref,
         )
     )
+
+
+def _is_text(value: str) -> bool:
+    # Arguments that are not UTF-8 arrive with lone surrogates, which protobuf cannot hold.
+    return bool(value) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _require(condition: bool, rule: str) -> None:
