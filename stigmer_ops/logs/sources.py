@@ -1,0 +1,121 @@
+"""Opening log files: plain or compressed, by what is in them and not by their names."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from stigmer_ops.errors import InputError
+from stigmer_ops.logs.scan import ByteStream
+
+STANDARD_INPUT = "-"
+
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading a damaged or truncated file raises."""
+
+_BUFFER_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Compression:
+    magic: bytes
+    open: Callable[[BinaryIO], ByteStream]
+
+
+def _gzip(stream: BinaryIO) -> ByteStream:
+    return gzip.GzipFile(fileobj=stream, mode="rb")
+
+
+def _bzip2(stream: BinaryIO) -> ByteStream:
+    return bz2.BZ2File(stream)
+
+
+def _xz(stream: BinaryIO) -> ByteStream:
+    return lzma.LZMAFile(stream)
+
+
+_COMPRESSIONS = (
+    _Compression(b"\x1f\x8b", _gzip),
+    _Compression(b"BZh", _bzip2),
+    _Compression(b"\xfd7zXZ\x00", _xz),
+)
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A log to read.
+
+    Attributes:
+        name: As the person gave it, "-" for standard input.
+        written: When it was last written: the year and day of times that lack them.
+    """
+
+    name: str
+    written: datetime
+
+
+def log_file(name: str, now: datetime) -> LogFile:
+    """Look at a log file before anything is read.
+
+    Args:
+        name: Its path, or "-" for standard input, which counts as written now.
+        now: The current time.
+
+    Raises:
+        InputError: It does not exist or is not a file that can be read.
+    """
+    if name == STANDARD_INPUT:
+        return LogFile(name, now)
+    path = Path(name)
+    try:
+        if path.is_dir():
+            raise InputError(f"{name} is a directory", next_step="name the log files in it")
+        with path.open("rb"):
+            written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from error
+    return LogFile(name, written)
+
+
+@contextmanager
+def opened(log: LogFile, standard_input: BinaryIO) -> Iterator[ByteStream]:
+    """The bytes of a log file, decompressed.
+
+    Raises:
+        InputError: It is compressed in a way that Python's standard library cannot undo.
+        OSError: It can no longer be opened.
+    """
+    if log.name == STANDARD_INPUT:
+        yield _decompressed(log, standard_input)
+        return
+    with Path(log.name).open("rb", buffering=_BUFFER_BYTES) as stream:
+        yield _decompressed(log, stream)
+
+
+def _decompressed(log: LogFile, stream: BinaryIO) -> ByteStream:
+    peekable = stream if isinstance(stream, io.BufferedReader) else _buffered(stream)
+    start = peekable.peek(len(_ZSTANDARD))
+    if start.startswith(_ZSTANDARD):
+        raise InputError(
+            f"{log.name} is compressed with zstd",
+            next_step=f"zstd -dc {log.name} | stigmer-ops logs correlate -",
+        )
+    for compression in _COMPRESSIONS:
+        if start.startswith(compression.magic):
+            return compression.open(peekable)
+    return peekable
+
+
+def _buffered(stream: BinaryIO) -> io.BufferedReader:
+    # io.BytesIO and the like: whole in memory anyhow.
+    return io.BufferedReader(io.BytesIO(stream.read()))
