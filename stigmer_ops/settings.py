@@ -114,6 +114,12 @@ class Thresholds(_Section):
     """An external activity older than this counts as stuck; most agents take 1 to 4 hours."""
     near_deadline_share: float = Field(default=0.8, gt=0, lt=1)
     """Share of its own timeout past which an activity is near its deadline."""
+    suspect_after: Duration = timedelta(minutes=5)
+    """`diagnose` looks into running executions whose attempt is older than this."""
+    handshake_grace: Duration = timedelta(minutes=1)
+    """An attempt younger than this may not have reached Stigmer yet."""
+    longest_timeout: Duration = timedelta(hours=24)
+    """An activity timeout beyond this is unsafe: nobody is told for too long."""
     poller_stale_after: Duration = timedelta(seconds=60)
     """A poller not seen for this long may be dead: the server lists it for five minutes."""
     backlog: int = Field(default=100, ge=0)

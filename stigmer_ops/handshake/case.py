@@ -68,7 +68,6 @@ class Case:
     candidates: tuple[Candidate, ...]
     expected: Expectations
     task_queues: Mapping[str, TaskQueueState] = field(default_factory=dict)
-    workflow_paused: bool = False
 
     def related(self, relation: Relation) -> tuple[Candidate, ...]:
         """The candidates of one relation."""

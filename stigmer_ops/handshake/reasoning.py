@@ -71,7 +71,7 @@ def _paused(case: Case) -> Finding | None:
     if case.activity.paused:
         fact = _activity_fact(case.activity, f"the activity is {case.activity.state.value}")
         return Finding(verdicts.ACTIVITY_PAUSED, Confidence.PROVED, (fact,))
-    if case.workflow_paused:
+    if case.activity.workflow_paused:
         fact = _activity_fact(case.activity, "the external workflow is paused")
         return Finding(verdicts.WORKFLOW_PAUSED, Confidence.PROVED, (fact,))
     return None

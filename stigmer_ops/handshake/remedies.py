@@ -1,0 +1,63 @@
+"""The commands that follow from a diagnosis, ready to paste into a shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from stigmer_ops.handshake.activity import PendingActivity
+from stigmer_ops.handshake.case import Diagnosis
+from stigmer_ops.handshake.verdicts import (
+    ACTIVITY_PAUSED,
+    CALLBACK_NOT_POLLED,
+    CALLBACK_NOT_REGISTERED,
+    NOT_STARTED,
+    RUNNER_MISSING,
+    STIGMER_WORKER_MISSING,
+    Action,
+)
+
+_ASKS_WORKERS = frozenset(
+    {NOT_STARTED, RUNNER_MISSING, STIGMER_WORKER_MISSING, CALLBACK_NOT_POLLED}
+    | {CALLBACK_NOT_REGISTERED}
+)
+EXTEND_BY = "2h"
+
+
+def shell_word(text: str) -> str:
+    """`text` as one word of a POSIX shell, or of bash where it holds control characters."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = re.sub(
+        r"[\\']|[^\x20-\x7e]",
+        lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode("utf-8", "replace")),
+        text,
+    )
+    return f"$'{escaped}'"
+
+
+def reference(activity: PendingActivity) -> str:
+    """The options that name an activity and its run."""
+    where = f"-n {shell_word(activity.namespace)}"
+    which = f"-r {shell_word(activity.run_id)} -a {shell_word(activity.activity_id)}"
+    if activity.standalone:
+        return f"{where} --standalone {which}"
+    return f"{where} -w {shell_word(activity.workflow_id)} {which}"
+
+
+def commands(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """What to type next: first the look, then the remedy."""
+    named = reference(diagnosis.activity)
+    verdict = diagnosis.verdict
+    reason = "--reason 'INC-…'"
+    lines = [f"stigmer-ops pending show {named}"]
+    if verdict in _ASKS_WORKERS:
+        lines.append(f"stigmer-ops worker check -n {shell_word(diagnosis.activity.namespace)}")
+    if verdict is ACTIVITY_PAUSED or verdict.action is Action.EXTEND:
+        lines.append(f"stigmer-ops activity extend {named} --by {EXTEND_BY} {reason}")
+    if verdict.action is Action.REDELIVER:
+        lines.append(f"stigmer-ops activity redeliver {named} {reason}")
+    if verdict.action is Action.FAIL:
+        message = shell_word(verdict.title)
+        lines.append(f"stigmer-ops activity fail {named} --message {message} {reason}")
+    return tuple(lines)
