@@ -17,7 +17,7 @@ from temporalio.converter import DataConverter
 from stigmer_ops.errors import UsageError
 
 from . import names
-from .faults import fault
+from .faults import MINUTE, fault
 from .handshake import Handshake, Kind
 from .plan import RUN_TIMEOUTS, ActivitySettings, Call, Edition
 from .scale import TimeScale
@@ -26,7 +26,7 @@ from .workers import Role, Workers
 from .world import World, make_world
 from .zigflow import ONE_AGENT, RETRY_INTERVAL, SEVERAL_AGENTS, TIMEOUT_HANDLING
 
-SETTLE_SECONDS = 30.0
+_SETTLE_SECONDS = 30.0
 _UNDER_WAY = 24
 """Handshakes of a population that are on the way to their state: with more, timeouts strike."""
 
@@ -60,6 +60,7 @@ class Sandbox:
         self._service = world.service
         self._workers = workers
         self._acts: dict[str, asyncio.Task[None]] = {}
+        self._patience = _SETTLE_SECONDS + 2 * scale(MINUTE).total_seconds()
 
     @classmethod
     @asynccontextmanager
@@ -285,7 +286,7 @@ class Sandbox:
         for activity_id, fault_id in handshake.faults.items():
             one = fault(fault_id)
             if one.act is not None:
-                await handshake.until({activity_id: one.act_when}, SETTLE_SECONDS)
+                await handshake.until({activity_id: one.act_when}, self._patience)
                 await one.act(handshake, activity_id)
 
     async def _stop_acts(self) -> None:
@@ -293,17 +294,22 @@ class Sandbox:
             task.cancel()
         await asyncio.gather(*self._acts.values(), return_exceptions=True)
 
-    async def settle(self, *handshakes: Handshake, seconds: float = SETTLE_SECONDS) -> None:
+    async def settle(self, *handshakes: Handshake, seconds: float | None = None) -> None:
         """Wait until the faults of all handshakes can be seen in Temporal.
+
+        Args:
+            handshakes: What `start_handshake` returned.
+            seconds: How long to wait; None for as long as the slowest fault may take.
 
         Raises:
             UnavailableError: If one cannot be seen in time; it names the handshake and its state.
         """
+        limit = self._patience if seconds is None else seconds
 
         async def settled(handshake: Handshake) -> None:
             await self._acts[handshake.id]
             visible = {name: fault(one).visible for name, one in handshake.faults.items()}
-            await handshake.until(visible, seconds)
+            await handshake.until(visible, limit)
 
         await asyncio.gather(*map(settled, handshakes))
 

@@ -37,6 +37,8 @@ from . import supervisor
 DYNAMIC_CONFIG: Mapping[str, object] = {
     # Off by default in server 1.32; needed to pause a whole workflow.
     "frontend.WorkflowPauseEnabled": True,
+    # Retries of a few milliseconds, as the time scale makes them, else wait for a second.
+    "history.timerProcessorMaxTimeShift": "50ms",
 }
 """Settings of the server that the sandbox needs, beside those of `temporal server start-dev`."""
 
@@ -265,8 +267,17 @@ class TemporalServer:
         return UnavailableError(
             f"the Temporal server at {self.address} {what}: "
             f"{said.decode('utf-8', 'replace') or 'it said nothing'}",
-            not_done="the sandbox was not started",
         )
+
+    async def ended(self) -> None:
+        """Wait until the server ends by itself.
+
+        Raises:
+            UnavailableError: When it has.
+        """
+        if self._process is not None:
+            await self._process.wait()
+        raise self._failure("ended")
 
     async def stop(self) -> None:
         """End the server, and return when its process is gone. Does nothing when none runs."""

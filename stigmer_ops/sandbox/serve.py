@@ -1,0 +1,130 @@
+"""The sandbox for a person: started, filled with handshakes, and kept until it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from .handshake import Handshake
+from .sandbox import Sandbox
+
+DEFAULT_FAULTS: Mapping[str, int] = {
+    "healthy": 3,
+    "still-running": 2,
+    "token-not-passed": 1,
+    "stigmer-workflow-terminated": 1,
+    "callback-decode-error": 1,
+    "stale-token": 1,
+    "token-truncated": 1,
+    "near-deadline": 1,
+}
+"""A small population with something for every command to find."""
+
+
+class Step(StrEnum):
+    """What `serve` has just done."""
+
+    STARTED = "started"
+    HANDSHAKE = "handshake"
+    READY = "ready"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of progress.
+
+    Attributes:
+        step: What has happened.
+        message: The same in a few words, for a person.
+        data: STARTED and READY: the environment variables to paste. HANDSHAKE: `fault`, `kind`,
+            `workflow_id` (empty for a standalone activity), `activity_ids` (separated by spaces).
+    """
+
+    step: Step
+    message: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+async def serve(
+    report: Callable[[Event], None],
+    *,
+    faults: Mapping[str, int] = DEFAULT_FAULTS,
+    time_scale: float = 1 / 60,
+    namespace: str = "default",
+    stigmer_namespace: str | None = None,
+    port: int | None = None,
+    db_filename: Path | None = None,
+) -> None:
+    """Run a sandbox until the calling task is cancelled, or the process gets SIGTERM.
+
+    Args:
+        report: Called at each step.
+        faults: How many handshakes of each fault to start.
+        time_scale: As in `Sandbox.start`, like the following.
+        namespace: See there.
+        stigmer_namespace: See there.
+        port: See there.
+        db_filename: See there.
+
+    Raises:
+        CancelledError: When it was cancelled and everything has stopped.
+        UsageError: If there is no such fault.
+        CapabilityError: If the Temporal server is not installed.
+        UnavailableError: If it does not start, or ends by itself.
+    """
+    _cancel_on_sigterm()
+    try:
+        async with Sandbox.start(
+            time_scale=time_scale,
+            namespace=namespace,
+            stigmer_namespace=stigmer_namespace,
+            port=port,
+            db_filename=db_filename,
+        ) as sandbox:
+            environment = sandbox.environment()
+            report(Event(Step.STARTED, f"Temporal listens at {sandbox.address}", environment))
+            for handshake in await sandbox.populate(faults):
+                report(_handshake(handshake))
+            report(Event(Step.READY, "everything is in place; Ctrl-C stops it", environment))
+            try:
+                await sandbox.server.ended()
+            finally:
+                report(Event(Step.STOPPING, "stopping workers and server"))
+    finally:
+        _leave_sigterm()
+
+
+def _handshake(handshake: Handshake) -> Event:
+    ids = " ".join(handshake.activity_ids)
+    fault = " ".join(dict.fromkeys(handshake.faults.values()))
+    where = f"workflow {handshake.workflow_id}, activity {ids}" if handshake.workflow_id else ids
+    return Event(
+        Step.HANDSHAKE,
+        f"{fault}: {where}",
+        {
+            "fault": fault,
+            "kind": handshake.kind.value,
+            "workflow_id": handshake.workflow_id,
+            "activity_ids": ids,
+        },
+    )
+
+
+def _cancel_on_sigterm() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    # Only the main thread may handle signals; elsewhere SIGTERM ends the process at once, and the
+    # server's supervisor cleans up.
+    with suppress(RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+def _leave_sigterm() -> None:
+    with suppress(RuntimeError, ValueError):
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
