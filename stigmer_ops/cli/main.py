@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stigmer_ops import __version__
-from stigmer_ops.cli import audit, config, sandbox, token
+from stigmer_ops.cli import activity, audit, config, sandbox, token
 from stigmer_ops.cli.commands import report_defect
 from stigmer_ops.errors import ExitCode, StigmerOpsError
 from stigmer_ops.render.errors import write_error
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(activity.app)
 app.add_typer(audit.app)
 app.add_typer(config.app)
 app.add_typer(sandbox.app)

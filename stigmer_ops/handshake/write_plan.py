@@ -167,3 +167,30 @@ class Proof:
     change: TimeoutChange | None = None
     aftermath: Aftermath | None = None
     aftermath_detail: str = ""
+
+
+def exit_reason(plan: WritePlan, proof: Proof | None) -> str:
+    """Why the command ends as it does: dry-run, done, or what is not as it was meant."""
+    if proof is None:
+        return "dry-run"
+    if proof.aftermath is Aftermath.TASK_FAILED:
+        return "workflow-task-failed"
+    if proof.change is not None:
+        assert isinstance(plan.change, TimeoutChange)
+        return "clamped" if proof.change.deadline < plan.change.deadline else "done"
+    if proof.outcome not in expected_outcomes(plan):
+        return "other-outcome"
+    return "done" if proof.event_id or plan.fence.standalone else "done-without-event"
+
+
+def expected_outcomes(plan: WritePlan) -> frozenset[str]:
+    """What `Proof.outcome` may be where the write did what it was for."""
+    match plan.change:
+        case ResultContent():
+            return frozenset({"COMPLETED", "ACCEPTED"})
+        case FailureContent(retryable=True):
+            return frozenset({"RETRYING", "FAILED", "ACCEPTED"})
+        case FailureContent():
+            return frozenset({"FAILED", "ACCEPTED"})
+        case TimeoutChange():
+            return frozenset({"EXTENDED"})

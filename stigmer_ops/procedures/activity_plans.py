@@ -118,13 +118,13 @@ def plan_failure(
 async def plan_extension(
     frontend: Frontend,
     found: LocatedAttempt,
-    until: datetime,
+    until: datetime | None,
     author: Author,
 ) -> Write:
-    """Plan to move the deadline of an attempt to `until`.
+    """Plan to move the deadline of an attempt to `until`, from `wanted_deadline`.
 
     Raises:
-        RefusedError: It has no deadline, or one that is later already.
+        RefusedError: It has no deadline, or one that is later already, or has not started.
         CapabilityError: A standalone activity, on a server that cannot change its timeouts.
     """
     activity = found.activity
@@ -134,6 +134,12 @@ async def plan_extension(
             f"activity {activity.activity_id} has no timeout that runs, so it has no deadline",
             not_done=NOTHING_SENT,
             next_step=f"stigmer-ops pending show {found.fence.options}",
+        )
+    if until is None:
+        raise RefusedError(
+            f"{not_started(activity)}, so its start-to-close does not run",
+            not_done=NOTHING_SENT,
+            next_step="say when the deadline is to be: --until, or --by",
         )
     if until <= deadline.time:
         raise RefusedError(

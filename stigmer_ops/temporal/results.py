@@ -73,23 +73,21 @@ def _finite(text: str) -> float:
 
 
 async def encode_result(
-    frontend: Frontend, content: bytes, place: str, *, is_default: bool = False
+    frontend: Frontend, value: object, content: bytes, *, is_default: bool = False
 ) -> tuple[ResultContent, Payloads]:
     """Encode a JSON result as the namespace's workers would.
 
     Args:
         frontend: Whose converter and codec are used, and whose limit holds.
-        content: The JSON text.
-        place: Where it was given, for messages.
+        value: The result, from `parse_json`.
+        content: The JSON text that it was read from.
         is_default: Whether it is the stock result.
 
     Raises:
-        InputError: It is not JSON.
         RefusedError: It is larger than the namespace allows. The server would accept it, and fail
             the activity instead of completing it.
         StigmerOpsError: The codec server cannot be reached.
     """
-    value = parse_json(content, place)
     payloads = Payloads(payloads=await frontend.data_converter.encode([value]))
     await _require_within_limit(frontend, payloads.ByteSize(), "result")
     described = ResultContent(
