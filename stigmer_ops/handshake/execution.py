@@ -7,7 +7,7 @@ Names and limits are Stigmer's own: workflow types `stigmer/agent-execution/invo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stigmer_ops.handshake.activity import ActivityKey, Failure, PendingActivity
@@ -94,6 +94,7 @@ class StigmerExecution:
     start_time: datetime | None = None
     close_time: datetime | None = None
     runner_task_queue: str = ""
+    run_timeout: timedelta | None = None
 
     @property
     def running(self) -> bool:

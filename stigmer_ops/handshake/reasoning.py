@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from stigmer_ops.handshake import verdicts
 from stigmer_ops.handshake.activity import ActivityState, PendingActivity
@@ -181,11 +182,15 @@ def _nobody(case: Case) -> Finding | None:
 
 def _several(case: Case) -> Finding | None:
     current = case.related(Relation.CURRENT_ATTEMPT)
-    if len(current) < 2 or not any(found.execution.running for found in current):
+    others = case.related(Relation.OTHER_ATTEMPT)
+    if len(current) + len(others) < 2 or not any(found.execution.running for found in current):
         return None
     facts = tuple(
-        _execution_fact(found.execution, f"holds this attempt's token; it is {_status(found)}")
-        for found in current
+        _execution_fact(
+            found.execution,
+            f"holds the token of attempt {found.execution.claim.attempt}; it is {_status(found)}",
+        )
+        for found in (*current, *others)
     )
     return Finding(verdicts.SEVERAL_EXECUTIONS, Confidence.PROVED, facts)
 
@@ -341,11 +346,18 @@ def _concerns(case: Case) -> Iterator[Finding]:
     problems = [
         Evidence(problem)
         for problem in unsafe_settings(
-            activity, run_timeout=expected.agent_run_timeout, longest=expected.longest_timeout
+            activity, run_timeout=_run_timeout(case), longest=expected.longest_timeout
         )
     ]
     if problems:
         yield Finding(verdicts.UNSAFE_SETTINGS, Confidence.PROVED, tuple(problems))
+
+
+def _run_timeout(case: Case) -> timedelta:
+    """The run timeout of the Stigmer workflow that is waited for, or else the configured one."""
+    current = case.related(Relation.CURRENT_ATTEMPT)
+    known = [found.execution.run_timeout for found in current if found.execution.run_timeout]
+    return max(known, default=case.expected.agent_run_timeout)
 
 
 def _calls_back(trace: ExecutionTrace | None) -> bool:

@@ -126,7 +126,7 @@ DELIVERED_ELSEWHERE = _stuck(
 )
 SEVERAL_EXECUTIONS = Verdict(
     "several-executions",
-    "Several executions hold this attempt's token: the agent's work runs more than once",
+    "Several executions hold this activity's tokens: the agent's work runs more than once",
     Severity.WARNING,
     False,
     Action.SKIP,

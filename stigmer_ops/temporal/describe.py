@@ -185,6 +185,19 @@ def standalone_activity(namespace: str, info: ActivityExecutionInfo) -> PendingA
     )
 
 
+async def pending_standalone(
+    frontend: Frontend, activity_id: str, run_id: str = ""
+) -> tuple[PendingActivity, ...]:
+    """The standalone activity if it is running, in the terms of a pending one; else nothing.
+
+    Raises:
+        RPCError: As `describe_standalone`.
+    """
+    info = await describe_standalone(frontend, activity_id, run_id)
+    closed = info.HasField("close_time")
+    return () if closed else (standalone_activity(frontend.namespace, info),)
+
+
 def timeouts_of(options: ActivityOptions) -> Timeouts:
     """The timeouts of `ActivityOptions`; zero means none."""
     return Timeouts(
