@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stigmer_ops import __version__
-from stigmer_ops.cli import activity, audit, config, sandbox, token
+from stigmer_ops.cli import activity, audit, config, diagnose, pending, sandbox, token
 from stigmer_ops.cli.commands import report_defect
 from stigmer_ops.errors import ExitCode, StigmerOpsError
 from stigmer_ops.render.errors import write_error
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.add_typer(activity.app)
 app.add_typer(audit.app)
 app.add_typer(config.app)
+app.add_typer(diagnose.app)
+app.add_typer(pending.app)
 app.add_typer(sandbox.app)
 app.add_typer(token.app)
 

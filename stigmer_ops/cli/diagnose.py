@@ -1,0 +1,215 @@
+"""`diagnose`: why each external activity waits, proved, and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stigmer_ops.cli.commands import command
+from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.option_sets import ActivityFilters, ActivityReference, Connection
+from stigmer_ops.cli.pending_scan import selection_of
+from stigmer_ops.errors import ExitCode, InputError, UsageError
+from stigmer_ops.render.output import Document, OutputFormat
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems
+    from stigmer_ops.handshake.activity import PendingActivity
+    from stigmer_ops.handshake.scan_report import Unreadable
+
+app = typer.Typer()
+
+EXTEND_BY_SECONDS = 2 * 3600.0
+
+
+@command(
+    app,
+    "diagnose",
+    examples=(
+        "diagnose",
+        "diagnose --older-than 4h --plan-out plan.jsonl",
+        "diagnose -w order-42 -a 5",
+        "diagnose -o json --stats",
+    ),
+)
+async def diagnose(
+    invocation: Invocation,
+    connection: Connection,
+    reference: ActivityReference,
+    filters: ActivityFilters,
+    plan_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan-out", metavar="FILE", help="Write what to do about each as a plan for `apply`"
+        ),
+    ] = None,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Tell how many calls it took, by kind, and how long")
+    ] = False,
+) -> ExitCode:
+    """Say why each external activity waits, with evidence, and what to do. Changes nothing.
+
+    Exits 1 if anything is stuck, 3 if something could not be read.
+    """
+    from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems
+    from stigmer_ops.diagnosis.diagnose import diagnose as judge
+    from stigmer_ops.stigmer.service import stigmer_service
+
+    began = time.monotonic()
+    settings = invocation.settings
+    report = DiagnosisReport()
+    async with AsyncExitStack() as stack:
+        external = await stack.enter_async_context(invocation.temporal(connection))
+        stigmer = external
+        if settings.stigmer.namespace not in (None, external.namespace):
+            stigmer = await stack.enter_async_context(
+                invocation.temporal(connection, namespace=settings.stigmer.namespace)
+            )
+        service = await stack.enter_async_context(stigmer_service(settings.stigmer))
+        systems = Systems(external, stigmer, service)
+        found = _activities(invocation, systems, reference, filters, report)
+        await judge(systems, found, settings, now=invocation.now, report=report)
+        if plan_out is not None:
+            await _write_plan(invocation, systems, report, plan_out)
+    calls = external.calls if stigmer is external else external.calls + stigmer.calls
+    told = {"seconds": round(time.monotonic() - began, 3), "calls": dict(calls)}
+    _write(invocation, report, told if stats else None)
+    if not report.complete:
+        return ExitCode.UNAVAILABLE
+    return ExitCode.FINDINGS if report.stuck else ExitCode.OK
+
+
+async def _activities(
+    invocation: Invocation,
+    systems: Systems,
+    reference: ActivityReference,
+    filters: ActivityFilters,
+    report: DiagnosisReport,
+) -> AsyncIterator[PendingActivity | Unreadable]:
+    """The one that was named, or all that are selected."""
+    if reference.activity_id is None and reference.workflow_id is None:
+        from stigmer_ops.temporal.scan import scan
+
+        async for found in scan(
+            systems.external,
+            selection_of(invocation, filters),
+            now=invocation.now(),
+            report=report.external,
+        ):
+            yield found
+        return
+    if not reference.standalone and not reference.workflow_id:
+        raise UsageError(
+            "an activity is named by --workflow-id and --activity-id, or by --standalone",
+            next_step="stigmer-ops pending list",
+        )
+    from stigmer_ops.diagnosis.named import named_activities
+
+    for activity in await named_activities(
+        systems.external,
+        workflow_id=reference.workflow_id or "",
+        run_id=reference.run_id or "",
+        activity_id=reference.activity_id or "",
+    ):
+        yield activity
+
+
+async def _write_plan(
+    invocation: Invocation, systems: Systems, report: DiagnosisReport, path: Path
+) -> None:
+    from stigmer_ops.diagnosis.plan import with_scheduled_events
+    from stigmer_ops.handshake.plan import PlanHeader, plan_lines, planned
+    from stigmer_ops.render.diagnosis import by_urgency
+
+    rows = list(planned(by_urgency(report.diagnoses), extend_by_seconds=EXTEND_BY_SECONDS))
+    rows = await with_scheduled_events(systems.external, rows)
+    header = PlanHeader(
+        namespace=systems.external.namespace,
+        namespace_id=await systems.external.namespace_id(),
+        address=systems.external.address,
+        created_time=invocation.now(),
+    )
+    text = "".join(plan_lines(header, rows))
+    if str(path) == "-":
+        raise UsageError("the plan needs a file: standard output holds the diagnosis")
+    _write_new_file(path, text)
+    invocation.say(f"wrote {len(rows)} rows to {path}")
+
+
+def _write_new_file(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(
+            f"{path} exists, and a plan is never overwritten",
+            not_done="the plan was not written",
+            next_step="name another file, or remove it",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}", not_done="the plan was not written"
+        ) from error
+
+
+def _write(
+    invocation: Invocation, report: DiagnosisReport, stats: dict[str, object] | None
+) -> None:
+    from stigmer_ops.render.diagnosis import by_urgency, counts, diagnosis_page, diagnosis_record
+
+    now = invocation.now()
+    ordered = by_urgency(report.diagnoses)
+    records = [diagnosis_record(diagnosis, now) for diagnosis in ordered]
+    unreadable = [
+        {"workflow_id": one.workflow_id or None, "run_id": one.run_id, "reason": one.reason}
+        for one in report.unreadable
+    ] + [
+        {"workflow_id": one.workflow_id, "run_id": one.run_id, "reason": one.claim.detail}
+        for one in report.unreadable_executions
+    ]
+    body = {
+        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "counts": counts(ordered),
+        "settled_meanwhile": report.settled,
+        "items": records,
+        "unreadable": unreadable,
+        "notes": report.notes,
+    }
+    if stats is not None:
+        body["stats"] = stats
+    lines = [
+        *(("Diagnosis", record) for record in records),
+        *(("Unreadable", one) for one in unreadable),
+    ]
+
+    def table(console: Console, wide: bool) -> None:
+        diagnosis_page(console, ordered, now, everything=wide)
+
+    invocation.write(Document("DiagnosisList", body, lines), table)
+    if invocation.output.for_people or invocation.output is OutputFormat.JSONL:
+        _say_the_rest(invocation, report, stats)
+
+
+def _say_the_rest(
+    invocation: Invocation, report: DiagnosisReport, stats: dict[str, object] | None
+) -> None:
+    for note in report.notes:
+        invocation.say(f"note: {note}")
+    if report.settled:
+        invocation.say(f"note: {report.settled} settled while this was running")
+    for one in report.unreadable[:5]:
+        invocation.say(f"could not be read: {one.workflow_id or one.activity_id}: {one.reason}")
+    for execution in report.unreadable_executions[:5]:
+        invocation.say(f"could not be read: {execution.workflow_id}: {execution.claim.detail}")
+    total = len(report.unreadable) + len(report.unreadable_executions)
+    if total:
+        invocation.say(f"{total} workflows could not be read: this diagnosis is incomplete")
+    if stats is not None:
+        invocation.say(f"stats: {stats}")
