@@ -124,6 +124,8 @@ class Thresholds(_Section):
     """A poller not seen for this long may be dead: the server lists it for five minutes."""
     backlog: int = Field(default=100, ge=0)
     """Pending external activities above which the system is behind."""
+    smoke_budget: Duration = timedelta(milliseconds=100)
+    """What the handshake may add to the agent's own time, dispatch and callback together."""
 
 
 class Scan(_Section):
@@ -132,6 +134,13 @@ class Scan(_Section):
     rps: float = Field(default=200.0, ge=0)
     """Calls a second, 0 for no limit. The namespace's workers need the frontend too."""
     concurrency: int = Field(default=64, ge=1, le=1000)
+
+
+class Monitoring(_Section):
+    """Where the handshake is watched."""
+
+    prometheus: str | None = Field(default=None, pattern="^https?://")
+    """Base URL of Prometheus, http(s)://host:port; unset: it is not asked."""
 
 
 class Audit(_Section):
@@ -156,6 +165,7 @@ class Settings(_Section):
     task_queues: TaskQueues = TaskQueues()
     thresholds: Thresholds = Thresholds()
     scan: Scan = Scan()
+    monitoring: Monitoring = Monitoring()
     audit: Audit = Audit()
     writes: Writes = Writes()
     read_only: bool = False
