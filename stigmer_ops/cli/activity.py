@@ -116,7 +116,7 @@ async def complete(
             frontend, value, content, is_default=result is None
         )
         write = plan_completion(frontend, found, described, payloads, author, unfenced=unfenced)
-        warnings = _unfenced_warning(found.activity, unfenced=unfenced)
+        warnings = _warnings(found.activity, unfenced=unfenced)
         if shape_check:
             warnings += await _shape_warnings(frontend, found.activity, described.shape)
         return await carry_out(
@@ -180,7 +180,7 @@ async def fail(
             mutation,
             frontend,
             write,
-            warnings=_unfenced_warning(found.activity, unfenced=unfenced),
+            warnings=_warnings(found.activity, unfenced=unfenced),
             show_payloads=show_payloads,
         )
 
@@ -292,14 +292,17 @@ def _refuse_unfenced_token(*, unfenced: bool, by_token: bool) -> None:
         )
 
 
-def _unfenced_warning(activity: PendingActivity, *, unfenced: bool) -> list[str]:
-    if not unfenced:
-        return []
-    needless = "; a fenced write is possible: leave --unfenced out"
-    return [
-        f"unfenced: if attempt {activity.attempt} ends first, the next one is written to"
-        + (needless if activity.state.token_is_live else "")
-    ]
+def _warnings(activity: PendingActivity, *, unfenced: bool) -> list[str]:
+    warnings = []
+    if unfenced:
+        needless = "; a fenced write is possible: leave --unfenced out"
+        warnings.append(
+            f"unfenced: if attempt {activity.attempt} ends first, the next one is written to"
+            + (needless if activity.state.token_is_live else "")
+        )
+    if activity.workflow_paused:
+        warnings.append("the workflow is paused: it goes on only after it is unpaused")
+    return warnings
 
 
 def _extension_warnings(plan: WritePlan) -> list[str]:
@@ -326,7 +329,6 @@ async def _shape_warnings(
         recent = await recent_shapes(frontend, activity.workflow_type, activity.activity_type)
     except StigmerOpsError as error:
         return [f"the result was not compared with recent ones: {error.happened}"]
-    return [
-        f"the result looks unlike recent ones of {activity.activity_type}: {difference}"
-        for difference in differences(shape, recent)
-    ]
+    found = "; ".join(differences(shape, recent))
+    said = f"the result looks unlike recent ones of {activity.activity_type}: {found}"
+    return [said] if found else []

@@ -94,6 +94,7 @@ def _token(invocation: Invocation, source: TokenSource, tokens: list[str] | None
 
 
 def _by_ids(reference: ActivityReference) -> NamedActivity:
+    from stigmer_ops.handshake.fence import activity_options
     from stigmer_ops.handshake.token.task import is_uuid
 
     for option, value in (
@@ -109,7 +110,7 @@ def _by_ids(reference: ActivityReference) -> NamedActivity:
         raise _usage("--workflow-id is missing", "add it, or --standalone if there is none")
     if reference.activity_id is None:
         scope = (
-            f"stigmer-ops pending show --workflow-id {reference.workflow_id}"
+            f"stigmer-ops pending show {activity_options(reference.workflow_id, '', '')}"
             if reference.workflow_id
             else "stigmer-ops pending list"
         )

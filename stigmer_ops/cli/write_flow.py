@@ -49,7 +49,7 @@ async def carry_out(
     """
     from stigmer_ops.cli.audit_trail import audit_trail
     from stigmer_ops.handshake.write_plan import exit_reason
-    from stigmer_ops.procedures.activity_writes import execute, intent_of
+    from stigmer_ops.procedures.activity_writes import execute, intent_of, with_aftermath
     from stigmer_ops.render.activity import KINDS, plan_table, proof_table, write_record
     from stigmer_ops.render.output import console
 
@@ -61,7 +61,7 @@ async def carry_out(
         return Document(KINDS[plan.verb], record)
 
     def planned(console: Console, _wide: bool) -> None:
-        plan_table(console, plan, now=now, show_payloads=show_payloads)
+        plan_table(console, plan, now=now, dry_run=mutation.dry_run, show_payloads=show_payloads)
 
     for warning in warnings:
         invocation.say(f"warning: {warning}")
@@ -73,6 +73,7 @@ async def carry_out(
         return ExitCode.OK
     intent = intent_of(plan, operator=invocation.operator(), host=invocation.host())
     proof = await execute(frontend, write, audit_trail(invocation), intent)
+    proof = await with_aftermath(frontend, plan, proof)
     invocation.write(shown(proof), lambda console, _wide: proof_table(console, plan, proof))
     reason = exit_reason(plan, proof)
     return ExitCode.OK if reason.startswith("done") else ExitCode.FINDINGS

@@ -106,7 +106,7 @@ class WritePlan:
             case FailureContent(retryable=retryable):
                 return self._retry() if retryable else self._failure()
             case TimeoutChange():
-                return "the running attempt's timers start anew; its task token stays valid"
+                return "the attempt gets more time; its task token stays valid"
 
     def _completion(self) -> str:
         if self.activity.state.token_is_live:

@@ -26,7 +26,7 @@ from stigmer_ops.temporal import respond
 from stigmer_ops.temporal.attempt import LocatedAttempt, locate
 from stigmer_ops.temporal.describe import describe_workflow
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.proof import aftermath_of, effect_on
+from stigmer_ops.temporal.proof import effect_on
 from stigmer_ops.temporal.respond import Answer
 
 NOTHING_SENT = "nothing was sent to Temporal"
@@ -220,7 +220,7 @@ async def _workflow_expiration(frontend: Frontend, found: LocatedAttempt) -> dat
 async def _ending_proof(frontend: Frontend, plan: WritePlan, answer: Answer) -> Proof:
     seen = await effect_on(frontend, plan.fence)
     if seen.ended is not None:
-        return await _ended(frontend, plan, seen.ended, answer)
+        return _ended(plan, seen.ended, answer)
     if seen.pending is not None and seen.pending.attempt != plan.fence.attempt:
         return _retried(plan, seen.pending, answer)
     if answer is Answer.LOST:
@@ -229,27 +229,22 @@ async def _ending_proof(frontend: Frontend, plan: WritePlan, answer: Answer) -> 
     return Proof(outcome="ACCEPTED")
 
 
-async def _ended(
-    frontend: Frontend, plan: WritePlan, ended: EndedActivity, answer: Answer
-) -> Proof:
+def _ended(plan: WritePlan, ended: EndedActivity, answer: Answer) -> Proof:
     if answer is Answer.LOST and ended.identity != plan.identity:
+        event = f" (event {ended.event_id})" if ended.event_id else ""
         raise StaleError(
-            f"the server's answer was lost, and the activity was {ended.outcome} meanwhile by "
-            f"{ended.identity or 'the server'} (event {ended.event_id})",
+            f"the server's answer was lost, and meanwhile the activity was {ended.outcome} by "
+            f"{ended.identity or 'the server'}{event}",
             not_done="our write did not take effect",
             next_step=f"stigmer-ops pending show {plan.fence.options}",
         )
-    proof = Proof(
+    return Proof(
         outcome=ended.outcome,
         event_id=ended.event_id or None,
         time=ended.time,
         identity=ended.identity,
         answer_lost=answer is Answer.LOST,
     )
-    if proof.event_id is None:
-        return proof
-    aftermath, detail = await aftermath_of(frontend, plan.fence, proof.event_id)
-    return replace(proof, aftermath=aftermath, aftermath_detail=detail)
 
 
 def _retried(plan: WritePlan, pending: PendingActivity, answer: Answer) -> Proof:

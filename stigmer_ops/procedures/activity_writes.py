@@ -30,6 +30,7 @@ from stigmer_ops.handshake.write_plan import (
 )
 from stigmer_ops.temporal.attempt import locate
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.proof import aftermath_of
 from stigmer_ops.temporal.respond import Answer
 
 
@@ -66,6 +67,21 @@ async def execute(frontend: Frontend, write: Write, trail: AuditTrail, intent: I
         proof = await _proof(frontend, write, answer, operation)
         operation.done(proof_event_id=proof.event_id, detail=_detail(proof))
     return proof
+
+
+async def with_aftermath(frontend: Frontend, plan: WritePlan, proof: Proof) -> Proof:
+    """The proof with what the workflow made of it, if that shows within a moment.
+
+    A result of the wrong shape is accepted, and breaks the workflow that reads it: this is where
+    it would show.
+
+    Raises:
+        StigmerOpsError: The history cannot be read.
+    """
+    if proof.event_id is None:
+        return proof
+    aftermath, detail = await aftermath_of(frontend, plan.fence, proof.event_id)
+    return replace(proof, aftermath=aftermath, aftermath_detail=detail)
 
 
 async def _sent(frontend: Frontend, write: Write, operation: Operation) -> Answer:

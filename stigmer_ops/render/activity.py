@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -141,18 +141,25 @@ def _proof_record(proof: Proof) -> Record:
 
 
 def plan_table(
-    console: Console, plan: WritePlan, *, now: datetime, show_payloads: bool = False
+    console: Console,
+    plan: WritePlan,
+    *,
+    now: datetime,
+    dry_run: bool = False,
+    show_payloads: bool = False,
 ) -> None:
     """What the write will do."""
     _line(console, f"{plan.verb} {_named(plan)}", "bold")
     _facts(console, [*_where(plan, now), *_what(plan, show_payloads=show_payloads), *_who(plan)])
+    if dry_run:
+        _line(console, "dry run: nothing was sent")
 
 
 def proof_table(console: Console, plan: WritePlan, proof: Proof) -> None:
     """What was read back."""
     done = exit_reason(plan, proof) in ("done", "done-without-event")
     _line(console, f"{_said_of(proof)}: {_named(plan)}", "bold green" if done else "bold yellow")
-    _facts(console, [*_proved(plan, proof)])
+    _facts(console, _proved(plan, proof))
 
 
 def _named(plan: WritePlan) -> str:
@@ -245,16 +252,14 @@ def _event(plan: WritePlan, proof: Proof) -> str:
     return ""
 
 
-def _facts(console: Console, rows: Sequence[tuple[str, str]]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - JSON does without Rich
-    from rich.text import Text  # noqa: PLC0415
+def _facts(console: Console, rows: Iterable[tuple[str, str]]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - JSON does without Rich
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    rows = list(rows)
+    width = max(len(label) for label, _ in rows)
     for label, value in rows:
-        table.add_row(Text(f"  {label}", style="dim"), Text(visible(value)))
-    console.print(table)
+        line = Text.assemble((f"  {label:<{width}}  ", "dim"), visible(value))
+        console.print(line, soft_wrap=True)
 
 
 def _line(console: Console, text: str, style: str = "") -> None:

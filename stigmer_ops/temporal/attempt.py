@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from stigmer_ops.errors import StaleError
 from stigmer_ops.handshake import token_verdicts as verdicts
 from stigmer_ops.handshake.activity import PendingActivity
-from stigmer_ops.handshake.fence import AttemptFence
+from stigmer_ops.handshake.fence import AttemptFence, activity_options
 from stigmer_ops.handshake.token import ComponentRef, TaskToken
 from stigmer_ops.handshake.token_validation import Observation, TokenValidation, concluded, names
+from stigmer_ops.temporal.describe import describe_workflow
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.token_state import validate_token
 
@@ -71,10 +72,10 @@ async def locate(frontend: Frontend, reference: TaskToken) -> LocatedAttempt:
     validation = await validate_token(frontend, reference)
     seen = validation.seen
     if seen is None or seen.pending is None or validation.verdict not in _PENDING:
-        raise _stale(reference, validation)
+        raise await _stale(frontend, reference, validation)
     pending = seen.pending
     if reference.attempt and reference.attempt != pending.attempt:
-        raise _stale(reference, replace(validation, verdict=verdicts.STALE_ATTEMPT))
+        raise await _stale(frontend, reference, replace(validation, verdict=verdicts.STALE_ATTEMPT))
     fence = AttemptFence(
         namespace_id=reference.namespace_id,
         workflow_id=pending.workflow_id,
@@ -107,18 +108,39 @@ def _names_all(token: TaskToken) -> bool:
     return bool(run_id and token.attempt and (token.standalone or token.scheduled_event_id))
 
 
-def _stale(reference: TaskToken, validation: TokenValidation) -> StaleError:
+async def _stale(
+    frontend: Frontend, reference: TaskToken, validation: TokenValidation
+) -> StaleError:
     seen = validation.seen
-    said = validation
-    if seen is not None:
-        said = concluded(validation.verdict, _completed(reference, seen), seen)
-    happened = said.finding
-    if said.verdict is verdicts.NOT_AN_ACTIVITY and not reference.scheduled_event_id:
-        happened = (
-            f"workflow {reference.workflow_id} never scheduled an activity with the id "
-            f"{reference.activity_id} in its run {seen.run.run_id if seen and seen.run else ''}"
-        )
-    return StaleError(happened, not_done="nothing was sent to Temporal", next_step=said.next_step)
+    if seen is None:
+        happened, next_step = validation.finding, validation.next_step
+    elif validation.verdict is verdicts.NOT_AN_ACTIVITY and not reference.scheduled_event_id:
+        happened, next_step = await _never_scheduled(frontend, reference)
+    else:
+        happened, next_step = _said(reference, validation.verdict, seen)
+    return StaleError(happened, not_done="nothing was sent to Temporal", next_step=next_step)
+
+
+def _said(
+    reference: TaskToken, verdict: verdicts.TokenVerdict, seen: Observation
+) -> tuple[str, str]:
+    """What happened and what to do next; how the activity ended comes before how its run did."""
+    known = _completed(reference, seen)
+    said = concluded(verdict, known, seen)
+    if seen.ended is None or verdict is verdicts.ENDED[seen.ended.outcome]:
+        return f"activity {names(known)[2]}: {said.finding}", said.next_step
+    ended = concluded(verdicts.ENDED[seen.ended.outcome], known, seen)
+    return f"activity {names(known)[2]}: {ended.finding}; {said.finding}", said.next_step
+
+
+async def _never_scheduled(frontend: Frontend, reference: TaskToken) -> tuple[str, str]:
+    workflow = await describe_workflow(frontend, reference.workflow_id, reference.run_id)
+    waiting = ", ".join(f"{each.activity_id} ({each.activity_type})" for each in workflow.pending)
+    return (
+        f"workflow {workflow.workflow_id} never scheduled an activity with the id "
+        f"{reference.activity_id} (run {workflow.run_id}); pending there: {waiting or 'none'}",
+        f"stigmer-ops pending show {activity_options(workflow.workflow_id, workflow.run_id, '')}",
+    )
 
 
 def _completed(reference: TaskToken, seen: Observation) -> TaskToken:

@@ -26,7 +26,7 @@ EFFECT_PATIENCE = timedelta(seconds=3)
 """How long to look for an effect. While a workflow task is under way, the server holds events back
 until it is done, so that an accepted write may show nothing at first."""
 
-AFTERMATH_PATIENCE = timedelta(seconds=2)
+AFTERMATH_PATIENCE = timedelta(seconds=1)
 """How long to look for the workflow's next step."""
 
 _PAUSE = timedelta(milliseconds=100)
