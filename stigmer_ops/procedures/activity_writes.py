@@ -73,14 +73,14 @@ async def with_aftermath(frontend: Frontend, plan: WritePlan, proof: Proof) -> P
     """The proof with what the workflow made of it, if that shows within a moment.
 
     A result of the wrong shape is accepted, and breaks the workflow that reads it: this is where
-    it would show.
-
-    Raises:
-        StigmerOpsError: The history cannot be read.
+    it would show. Where it cannot be read, the proof stands without it.
     """
     if proof.event_id is None:
         return proof
-    aftermath, detail = await aftermath_of(frontend, plan.fence, proof.event_id)
+    try:
+        aftermath, detail = await aftermath_of(frontend, plan.fence, proof.event_id)
+    except StigmerOpsError:
+        return proof
     return replace(proof, aftermath=aftermath, aftermath_detail=detail)
 
 

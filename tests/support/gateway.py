@@ -5,7 +5,7 @@ It forwards every unary call as bytes, so that it needs to know nothing of Tempo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -36,11 +36,13 @@ class _Forward(grpc.GenericRpcHandler):
         gateway: Gateway,
         api_key: str | None,
         intercept: Interception | None,
+        lose_answers_of: Container[str],
     ) -> None:
         self._upstream = upstream
         self._gateway = gateway
         self._api_key = api_key
         self._intercept = intercept
+        self._lose_answers_of = lose_answers_of
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
@@ -66,6 +68,8 @@ class _Forward(grpc.GenericRpcHandler):
             except grpc.aio.AioRpcError as error:
                 context.set_trailing_metadata(error.trailing_metadata())
                 await context.abort(error.code(), error.details() or "")
+            if method.rsplit("/", 1)[-1] in self._lose_answers_of:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
             return answer
 
         return grpc.unary_unary_rpc_method_handler(forward)
@@ -79,6 +83,7 @@ async def gateway_to(
     client_ca: bytes | None = None,
     api_key: str | None = None,
     intercept: Interception | None = None,
+    lose_answers_of: Container[str] = (),
 ) -> AsyncIterator[Gateway]:
     """Listen on a free port of loopback and forward to `upstream`.
 
@@ -88,6 +93,7 @@ async def gateway_to(
         client_ca: CA certificate (PEM): clients must show a certificate that it signed.
         api_key: Calls without this bearer token are refused as UNAUTHENTICATED.
         intercept: Sees every call first.
+        lose_answers_of: Methods that are carried out, and whose answer does not come back.
     """
     async with grpc.aio.insecure_channel(upstream) as channel:
         server = grpc.aio.server()
@@ -99,7 +105,9 @@ async def gateway_to(
         else:
             port = server.add_insecure_port("127.0.0.1:0")
         gateway = Gateway(port)
-        server.add_generic_rpc_handlers((_Forward(channel, gateway, api_key, intercept),))
+        server.add_generic_rpc_handlers(
+            (_Forward(channel, gateway, api_key, intercept, lose_answers_of),)
+        )
         await server.start()
         try:
             yield gateway
