@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta, tzinfo
+from typing import Self
 
 from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.logs.joins import Group, Joins
@@ -26,6 +27,8 @@ _CALLBACK_ENDS = frozenset(m.id for m in MESSAGES if m.stage is CALLBACK_DELIVER
 class Correlator:
     """Reads logs one after the other, then tells what they say.
 
+    A context manager: on leaving, the temporary file is deleted.
+
     Args:
         zone: The zone of times that name none.
         selector: Which handshakes to show with a timeline; None for a summary of all. Only with a
@@ -43,8 +46,19 @@ class Correlator:
         self._without_ids = Unjoined()
         self._claims: dict[str, Claim] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
     def read(self, log: LogFile, stream: ByteStream) -> None:
-        """Read a log to its end. What cannot be read is told in the result, not raised."""
+        """Read a log to its end. What cannot be read is told in the result, not raised.
+
+        Raises:
+            UnavailableError: There is no room for the temporary file.
+        """
         source = len(self._files)
         file = FileRead(log.name)
         self._files.append(file)
@@ -116,7 +130,6 @@ class Correlator:
             at = group_of.get(self._joins.leg_of(line.node))
             if at is not None:
                 lines[at].append(line.corrected(self._corrections[line.source]))
-        self._spool.close()
         return [
             tuple(self._entry(line) for line in sorted(of_group, key=SpooledLine.order))
             for of_group in lines

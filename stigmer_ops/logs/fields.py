@@ -57,7 +57,8 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'"
 # character of the line.
 _PAIR = re.compile(
     rf"(?P<name>{'|'.join(sorted(KNOWN, key=len, reverse=True))})"
-    r"""(?:["']?\s*[=:]\s*|(?P<gap>[ ]+))"""
+    # Behind = or a bare space, a second space means that there is no value.
+    r"""(?:["']?(?:=|[ ]?:[ ]*)|(?P<gap>[ ]))"""
     rf"""(?P<value>{_QUOTED}|[^\s,;"'(){{}}\[\]]+)"""
 )
 # The Go SDK's logger puts only a space between key and value. Elsewhere a space separates words:

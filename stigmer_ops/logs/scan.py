@@ -28,7 +28,7 @@ _INDENT = b" \t"
 class ByteStream(Protocol):
     """What is read: an open binary file, compressed or not."""
 
-    def read(self, size: int = -1, /) -> bytes: ...  # noqa: D102
+    def read1(self, size: int = -1, /) -> bytes: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,22 @@ class Scanner:
 
     def __iter__(self) -> Iterator[Record]:
         rest = b""
-        while block := self._stream.read(BLOCK_BYTES):
-            self.bytes += len(block)
-            data = rest + block if rest else block
-            end = _record_boundary(data)
-            yield from self._records(data, end)
-            rest = data[end:]
-        if rest:
-            yield from self._records(rest, len(rest))
-            self.lines += not rest.endswith(b"\n")
+        try:
+            # read1 hands out what it has before it fails at damaged data; read would lose that.
+            while block := self._stream.read1(BLOCK_BYTES):
+                self.bytes += len(block)
+                data = rest + block if rest else block
+                end = _record_boundary(data)
+                yield from self._records(data, end)
+                rest = data[end:]
+        except Exception:
+            yield from self._last(rest)
+            raise
+        yield from self._last(rest)
+
+    def _last(self, rest: bytes) -> Iterator[Record]:
+        yield from self._records(rest, len(rest))
+        self.lines += rest != b"" and not rest.endswith(b"\n")
 
     def _records(self, data: bytes, end: int) -> Iterator[Record]:
         if not end:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from tempfile import SpooledTemporaryFile
 
+from stigmer_ops.errors import UnavailableError
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.logs.messages import MESSAGES, Message
 from stigmer_ops.logs.sighting import Sighting
@@ -76,7 +77,11 @@ class Spool:
         self._day_counted = False
 
     def add(self, node: int, source: int, sighting: Sighting) -> None:
-        """Append a line of file number `source`."""
+        """Append a line of file number `source`.
+
+        Raises:
+            UnavailableError: There is no room for it.
+        """
         if source != self._source:
             self._source, self._position, self._day_counted = source, None, False
         if sighting.time is not None:
@@ -97,7 +102,13 @@ class Spool:
             sighting.fingerprint,
             sighting.error,
         ]
-        self._file.write(json.dumps(row).encode() + b"\n")
+        try:
+            self._file.write(json.dumps(row).encode() + b"\n")
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot write a temporary file: {error.strerror}",
+                next_step="set TMPDIR to a directory with room for the lines that were recognised",
+            ) from error
 
     def lines(self) -> Iterator[SpooledLine]:
         """Read everything back. Nothing may be added afterwards."""
