@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["support.sandbox_fixtures"]
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
