@@ -142,6 +142,9 @@ class Sandbox:
                 RUN_TIMEOUTS[Edition.WORKFLOW]
             ),
             "STIGMER_OPS_THRESHOLDS_STUCK_AFTER": self._seconds(timedelta(hours=4)),
+            "STIGMER_OPS_THRESHOLDS_LONGEST_TIMEOUT": self._seconds(timedelta(hours=24)),
+            "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": self._seconds(timedelta(minutes=5)),
+            "STIGMER_OPS_THRESHOLDS_HANDSHAKE_GRACE": self._seconds(timedelta(minutes=1)),
         }
         if self.stigmer_namespace != self.namespace:
             variables["STIGMER_OPS_STIGMER_NAMESPACE"] = self.stigmer_namespace

@@ -106,6 +106,18 @@ def free_ports(count: int) -> list[int]:
             listener.close()
 
 
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UnavailableError(
+                f"port {port} is in use: {error.strerror}",
+                not_done="the Temporal server was not started",
+            ) from error
+
+
 class TemporalServer:
     """One Temporal server on 127.0.0.1; an async context manager.
 
@@ -171,22 +183,24 @@ class TemporalServer:
             CapabilityError: If the program is not installed.
             UnavailableError: If it ended at once (the port is taken) or did not answer in time.
         """
-        attempts = 1 if self._port else 3  # another process may take a free port before we do
+        fixed = self._port
+        attempts = 1 if fixed else 3  # another process may take a free port before we do
         for attempt in range(1, attempts + 1):
-            await self._spawn()
             try:
+                await self._spawn()
                 await self._until_ready(self.namespaces)
-            except UnavailableError:
+            except BaseException as error:
                 await self.stop()
-                if attempt == attempts:
+                self._port = fixed
+                if attempt == attempts or not isinstance(error, UnavailableError):
                     raise
-            except BaseException:
-                await self.stop()
-                raise
             else:
                 return
 
     async def _spawn(self) -> None:
+        if self._port is not None:
+            # Or else the server that has it would answer for ours, which ends a little later.
+            _refuse_taken(self._port)
         port, http_port, metrics_port = free_ports(3)
         self._port = port = self._port or port
         settings = [
