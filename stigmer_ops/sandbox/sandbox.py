@@ -99,7 +99,7 @@ class Sandbox:
                 )
                 server = await stack.enter_async_context(own)
             world = await make_world(
-                stack, server, namespace, stigmer_namespace or namespace, data_converter
+                stack, server, namespace, stigmer_namespace or namespace, data_converter, time_scale
             )
             workers = Workers(world)
             stack.push_async_callback(workers.stop_all)

@@ -18,7 +18,7 @@ from stigmer_ops.stigmer.api import workflowexecution_pb2 as workflow
 from stigmer_ops.stigmer.api import workflowexecution_pb2_grpc as workflow_grpc
 
 from . import names
-from .plan import Encoding, Script
+from .plan import ANNOTATION, Encoding, Script
 from .store import Execution, ExecutionStore, OneKind, workflow_id_of
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 100
@@ -33,13 +33,17 @@ class StigmerService:
         client: Client of the namespace of the Stigmer workflows.
         store: The executions; they are kept over a restart.
         port: Where to listen.
+        time_scale: That of executions which come without a script, so not from a handshake.
 
     Attributes:
         address: Where the service listens, as host:port.
     """
 
-    def __init__(self, client: Client, store: ExecutionStore, *, port: int) -> None:
+    def __init__(
+        self, client: Client, store: ExecutionStore, *, port: int, time_scale: float
+    ) -> None:
         self._client = client
+        self._own_script = Script(time_scale=time_scale).to_json()
         self._store = store
         self.address = f"127.0.0.1:{port}"
         self._server: grpc.aio.Server | None = None
@@ -82,6 +86,8 @@ class StigmerService:
             context: The call, aborted with UNAVAILABLE if the script says so and with
                 ALREADY_EXISTS if there is an execution of that name.
         """
+        if ANNOTATION not in execution.metadata.annotations:
+            execution.metadata.annotations[ANNOTATION] = self._own_script
         script = Script.of(execution.metadata.annotations)
         if script.create_refused:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "execution store is not available")

@@ -51,6 +51,7 @@ async def make_world(
     namespace: str,
     stigmer_namespace: str,
     data_converter: DataConverter,
+    time_scale: float,
 ) -> World:
     """Connect everything; nothing runs yet.
 
@@ -60,6 +61,7 @@ async def make_world(
         namespace: Temporal namespace of the external workflows; created if missing.
         stigmer_namespace: That of the Stigmer workflows; created if missing.
         data_converter: How both sides encode payloads.
+        time_scale: Sandbox seconds per second of production.
 
     Raises:
         UnavailableError: If the server does not answer.
@@ -81,7 +83,7 @@ async def make_world(
 
     stigmer_client = await connect(stigmer_namespace, "stigmer-server")
     store = ExecutionStore()
-    service = StigmerService(stigmer_client, store, port=free_ports(1)[0])
+    service = StigmerService(stigmer_client, store, port=free_ports(1)[0], time_scale=time_scale)
     channel = await stack.enter_async_context(grpc.aio.insecure_channel(service.address))
     return World(
         client=await connect(namespace, "zigflow"),
