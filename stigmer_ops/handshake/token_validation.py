@@ -193,7 +193,7 @@ def facts_of(token: TaskToken, seen: Observation) -> Mapping[str, str]:
         "pending_state": pending.state if pending else "",
         "ended_time": _time(ended.time) if ended else "",
         "ended_where": f" (event {ended.event_id})" if ended and ended.event_id else "",
-        "ended_by": ended.identity if ended and ended.identity else "nobody by name",
+        "ended_by": ended.identity if ended and ended.identity else "an unnamed caller",
         "ended_before": _ended_before(seen),
         "run_status": run.status if run else "",
         "close_time": _time(run.close_time) if run else "",
