@@ -9,7 +9,7 @@ from typing import Self
 
 from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.logs.joins import Group, Joins
-from stigmer_ops.logs.judgement import handshake_of, proves_token
+from stigmer_ops.logs.judgement import delivered, handshake_of, proves_token
 from stigmer_ops.logs.messages import MESSAGES
 from stigmer_ops.logs.notes import Reading
 from stigmer_ops.logs.result import Correlation, Entry, FileRead, Place, Unjoined
@@ -41,6 +41,7 @@ class Correlator:
         self._spool = Spool() if selector else None
         self._joins = Joins()
         self._files: list[FileRead] = []
+        self._scanners: list[Scanner] = []
         self._corrections: dict[int, timedelta] = {}
         self._preview_only = Unjoined()
         self._without_ids = Unjoined()
@@ -63,6 +64,7 @@ class Correlator:
         file = FileRead(log.name)
         self._files.append(file)
         scanner = Scanner(stream)
+        self._scanners.append(scanner)
         clock = LineClock(self._zone, log.written)
         try:
             for record in scanner:
@@ -75,11 +77,29 @@ class Correlator:
         file.lines, file.bytes = scanner.lines, scanner.bytes
         self._corrections[source] = clock.correction
 
+    @property
+    def bytes_read(self) -> int:
+        """How much was read so far, after decompression."""
+        return sum(scanner.bytes for scanner in self._scanners)
+
     def unlinked_executions(self) -> list[str]:
-        """Executions of which no line names the external activity; `link` may tell it."""
-        unlinked = self._joins.unlinked_executions()
-        wanted = self._selector.execution_ids if self._selector else frozenset()
-        return [execution for execution in unlinked if not wanted or execution in wanted]
+        """Executions whose external activity is asked for, or of interest, and named by no line.
+
+        Without a selector, those whose callback was not delivered. With one, none if it can be
+        answered without.
+        """
+        groups = [group for group in self._joins.groups() if group.legs]
+        selector = self._selector
+        unlinked = [group for group in groups if group.execution_ids and not group.activities]
+        if selector is None:
+            wanted = [group for group in unlinked if proves_token(group) and not delivered(group)]
+        elif selector.execution_ids:
+            wanted = [g for g in unlinked if not selector.execution_ids.isdisjoint(g.execution_ids)]
+        elif any(selector.matches(group) and group.execution_ids for group in groups):
+            wanted = []
+        else:
+            wanted = unlinked
+        return [execution_id for group in wanted for execution_id in group.execution_ids]
 
     def link(self, claims: Mapping[str, Claim]) -> None:
         """Take in what Temporal says: execution id to what its token says."""

@@ -228,21 +228,12 @@ class Joins:
             leg.fingerprints |= {claim.fingerprint}
         self._pairs.add((node, self._node(claim.key)))
 
-    def unlinked_executions(self) -> list[str]:
-        """Executions of which no line names the external activity, in order of appearance."""
-        linked = {self._sets.find(node) for node, _ in self._pairs}
-        return [
-            name
-            for name, node in self._names.items()
-            if isinstance(name, str) and self._sets.find(node) not in linked
-        ]
-
     def leg_of(self, node: int) -> int:
         """The root of the leg that `add` counted a line into, as in `Group.roots`."""
         return self._sets.find(node)
 
     def groups(self) -> list[Group]:
-        """The handshakes, in order of appearance. Nothing may be added afterwards."""
+        """The handshakes as they stand, in order of appearance."""
         together = self._pair_up()
         members: dict[int, list[tuple[Name, int]]] = defaultdict(list)
         for name, node in self._names.items():

@@ -7,15 +7,24 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from stigmer_ops.logs.joins import Failure, Group, Leg
-from stigmer_ops.logs.messages import Message
+from stigmer_ops.logs.messages import Message, Outcome
 from stigmer_ops.logs.notes import Reading, notes_on
 from stigmer_ops.logs.result import Entry, Handshake, Place, ReportedFailure
+from stigmer_ops.logs.stages import CALLBACK_DELIVERED
 from stigmer_ops.logs.verdicts import Evidence, expected, verdict_on
 
 
 def proves_token(group: Group) -> bool:
     """Whether a line shows that there is a token, without which there is no handshake."""
     return any(message.proves_token for message in _messages(group.legs))
+
+
+def delivered(group: Group) -> bool:
+    """Whether a line says that a callback of it was delivered."""
+    return any(
+        message.stage is CALLBACK_DELIVERED and message.outcome is Outcome.REACHED
+        for message in _messages(group.legs)
+    )
 
 
 def handshake_of(group: Group, reading: Reading, timeline: tuple[Entry, ...]) -> Handshake:

@@ -9,7 +9,7 @@ from stigmer_ops.handshake.execution import Claim
 
 
 class LinkSource(Protocol):
-    """Knows the tokens of executions. `temporal.links` reads them from the Stigmer workflows."""
+    """Knows the tokens of executions; `diagnosis.links` reads them from the Stigmer workflows."""
 
     async def claims(self, execution_ids: Sequence[str]) -> Mapping[str, Claim]:
         """What the tokens of these executions say; those that cannot be read are left out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stigmer_ops.handshake.activity import ActivityKey
+from stigmer_ops.handshake.token import TaskToken
 from stigmer_ops.logs.joins import Group
 from stigmer_ops.logs.sighting import execution_of
 
@@ -56,4 +57,16 @@ def _agree(wanted: ActivityKey, found: ActivityKey) -> bool:
         wanted.workflow_id in ("", found.workflow_id)
         and (wanted.run_id in ("", found.run_id) or not found.run_id)
         and wanted.activity_id in ("", found.activity_id)
+    )
+
+
+def selector_of_token(token: TaskToken, execution_id: str = "") -> Selector:
+    """The handshake of a task token, and of `execution_id` if that is given too."""
+    reference = token.component_ref
+    return Selector(
+        execution_id,
+        token.workflow_id,
+        token.run_id or (reference.run_id if reference else ""),
+        token.activity_id or (reference.business_id if reference else ""),
+        token.fingerprint,
     )
