@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,15 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from stigmer_ops.audit import AuditTrail
+from stigmer_ops.handshake.extension import wanted_deadline
 from stigmer_ops.handshake.token import TaskToken
 from stigmer_ops.handshake.write_plan import FailureContent, Proof
-from stigmer_ops.procedures.activity_plans import Author, plan_completion, plan_failure
+from stigmer_ops.procedures.activity_plans import (
+    Author,
+    plan_completion,
+    plan_extension,
+    plan_failure,
+)
 from stigmer_ops.procedures.activity_writes import Write, execute, intent_of
 from stigmer_ops.temporal.attempt import locate, reference_to_ids
 from stigmer_ops.temporal.frontend import Frontend, Pace
@@ -63,6 +69,20 @@ async def planned(
         AUTHOR,
         unfenced=unfenced,
     )
+
+
+async def extension(
+    frontend: Frontend,
+    reference: TaskToken,
+    *,
+    by: timedelta | None = None,
+    until: datetime | None = None,
+    start_to_close: timedelta | None = None,
+) -> Write:
+    """The plan of `activity extend`."""
+    found = await locate(frontend, reference)
+    deadline = wanted_deadline(found.activity, by=by, until=until, start_to_close=start_to_close)
+    return await plan_extension(frontend, found, deadline, AUTHOR)
 
 
 async def executed(frontend: Frontend, write: Write, trail: Path) -> Proof:

@@ -123,7 +123,7 @@ class HandWorker:
             maximum_attempts=self.attempts, initial_interval=seconds(self.retry_after)
         )
 
-    async def schedule(self, activity_id: str = "1") -> None:
+    async def schedule(self, activity_id: str = "1", **options: Any) -> None:
         await self.decide(
             Command(
                 command_type=CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
@@ -133,6 +133,7 @@ class HandWorker:
                     task_queue=self.task_queue,
                     start_to_close_timeout=seconds(self.start_to_close),
                     retry_policy=self.retry_policy,
+                    **options,
                 ),
             )
         )
