@@ -70,6 +70,11 @@ class Invocation:
         return sys.stderr.isatty() and not self.common.no_progress
 
     @property
+    def screen(self) -> bool:
+        """Whether results go to a terminal."""
+        return sys.stdout.isatty()
+
+    @property
     def can_ask(self) -> bool:
         """Whether somebody is there to answer a question, and may be asked in prose."""
         return sys.stdin.isatty() and sys.stderr.isatty() and self.output.for_people

@@ -14,11 +14,14 @@ from typing import Annotated
 
 import typer
 
+from stigmer_ops.handshake.activity import ActivityState
+from stigmer_ops.handshake.selection import Attempts, parse_attempts
 from stigmer_ops.render.output import OutputFormat
 
 CONNECTION = "Connection"
 OUTPUT = "Output"
 ACTIVITY = "Activity"
+FILTER = "Filter"
 WRITE = "Write"
 
 
@@ -181,6 +184,93 @@ class ActivityReference:
     ] = False
 
 
+def _attempts(text: str) -> Attempts:
+    try:
+        return parse_attempts(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityFilters:
+    """Which pending activities; an option that is given twice means either."""
+
+    activity_type: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--activity-type",
+            help="Activity type; may be repeated",
+            show_default="external.activity_types, CallAgentActivity",
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+    all_types: Annotated[
+        bool, typer.Option("--all-types", help="Every activity type", rich_help_panel=FILTER)
+    ] = False
+    workflow_type: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--workflow-type",
+            help="Type of the waiting workflow; may be repeated",
+            show_default=False,
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+    task_queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task-queue",
+            help="Task queue of the activity; may be repeated",
+            show_default=False,
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+    older_than: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--older-than",
+            parser=parse_duration,
+            metavar="DURATION",
+            help="Waiting for at least this long: 90s, 30m, 4h, 1d",
+            show_default=False,
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+    expires_within: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--expires-within",
+            parser=parse_duration,
+            metavar="DURATION",
+            help="At most this long before its deadline, or past it",
+            show_default=False,
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+    attempt: Annotated[
+        Attempts | None,
+        typer.Option(
+            "--attempt",
+            parser=_attempts,
+            metavar="N|N+",
+            help="Attempt: 1 is only the first, 2+ is whatever was retried",
+            show_default=False,
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+    state: Annotated[
+        list[ActivityState] | None,
+        typer.Option(
+            "--state",
+            case_sensitive=False,
+            metavar="STATE",
+            help="SCHEDULED, STARTED, CANCEL_REQUESTED, PAUSED or PAUSE_REQUESTED; may be repeated",
+            show_default=False,
+            rich_help_panel=FILTER,
+        ),
+    ] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """What every command that writes asks for."""
@@ -213,4 +303,4 @@ class Mutation:
     ] = None
 
 
-OPTION_SETS = (Common, Connection, TokenSource, ActivityReference, Mutation)
+OPTION_SETS = (Common, Connection, TokenSource, ActivityReference, ActivityFilters, Mutation)

@@ -22,13 +22,15 @@ class Column:
     """Whether a long cell may continue on the next line; numbers and times may not."""
 
 
-Cell = str | tuple[str, str]
-"""Text, or text with a Rich style."""
+Cell = str | tuple[str, str] | list[tuple[str, str]]
+"""Text; text with a Rich style; or several lines of them, one below the other."""
 
 
 def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Table:
     """A table whose cells are foreign text: made visible, never read as markup."""
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2))
+    table = Table(
+        box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0)
+    )
     for column in columns:
         table.add_column(
             column.heading,
@@ -42,5 +44,7 @@ def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Table
 
 
 def _text(cell: Cell) -> Text:
+    if isinstance(cell, list):
+        return Text("\n").join(_text(line) for line in cell)
     text, style = cell if isinstance(cell, tuple) else (cell, "")
     return Text(visible(text), style=style)

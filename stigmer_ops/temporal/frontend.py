@@ -146,7 +146,11 @@ class Frontend:
         """
         happened = f"cannot {doing} at {self.address}: {error.message or error.status.name}"
         match error.status:
-            case RPCStatusCode.UNAVAILABLE | RPCStatusCode.DEADLINE_EXCEEDED:
+            case (
+                RPCStatusCode.UNAVAILABLE
+                | RPCStatusCode.DEADLINE_EXCEEDED
+                | RPCStatusCode.CANCELLED  # the SDK's own timeout
+            ):
                 return UnavailableError(
                     happened, next_step="stigmer-ops config show; then try again"
                 )

@@ -6,12 +6,10 @@ listed comes from visibility, which lags behind; what is told comes from the des
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from temporalio.api.activity.v1 import ActivityExecutionListInfo
 from temporalio.api.enums.v1 import EventType
@@ -31,6 +29,7 @@ from stigmer_ops.temporal.describe import (
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import events_backwards
+from stigmer_ops.temporal.patience import TIMED_OUT, patiently
 from stigmer_ops.temporal.visibility import (
     PAGE_SIZE,
     all_of,
@@ -42,18 +41,13 @@ from stigmer_ops.temporal.visibility import (
 )
 
 Found = PendingActivity | Unreadable
-ResultT = TypeVar("ResultT")
-
-THROTTLED_PAUSES = (5.0, 10.0, 20.0)
-"""Seconds to wait while throttled, after the SDK has waited for up to 30 s by itself."""
 
 GIVE_UP_AFTER = 8
 """Reads that fail in a row before the server counts as lost; at least as many as run at once."""
 
-_NOBODY_ANSWERS = frozenset(
+_NOBODY_ANSWERS = TIMED_OUT | frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.DEADLINE_EXCEEDED,
         RPCStatusCode.RESOURCE_EXHAUSTED,
         RPCStatusCode.PERMISSION_DENIED,
         RPCStatusCode.UNAUTHENTICATED,
@@ -156,7 +150,7 @@ class _Reader:
         """What is selected of one workflow."""
         ids = listed.execution
         try:
-            workflow = await _patiently(
+            workflow = await patiently(
                 lambda: describe_workflow(self._frontend, ids.workflow_id, ids.run_id)
             )
         except RPCError as error:
@@ -171,7 +165,7 @@ class _Reader:
     async def standalone(self, listed: ActivityExecutionListInfo) -> Sequence[Found]:
         """One standalone activity, if it is selected."""
         try:
-            info = await _patiently(
+            info = await patiently(
                 lambda: describe_standalone(self._frontend, listed.activity_id, listed.run_id)
             )
         except RPCError as error:
@@ -201,7 +195,7 @@ class _Reader:
     ) -> tuple[list[PendingActivity], Sequence[Found]]:
         of = activities[0]
         try:
-            times = await _patiently(
+            times = await patiently(
                 lambda: _first_schedules(self._frontend, of.workflow_id, of.run_id, retried)
             )
         except RPCError as error:
@@ -246,14 +240,3 @@ async def _first_schedules(
         if len(times) == len(activity_ids):
             break
     return times
-
-
-async def _patiently(read: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    for pause in THROTTLED_PAUSES:
-        try:
-            return await read()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
-                raise
-        await asyncio.sleep(pause)
-    return await read()

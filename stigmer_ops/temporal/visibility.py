@@ -7,7 +7,7 @@ listed is a candidate, to be described before anything is said of it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio.api.activity.v1 import ActivityExecutionListInfo
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -19,8 +19,10 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.service import RPCError
 
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.patience import patiently
 
 PAGE_SIZE = 1000  # the server's own maximum, to which it clamps in silence
+LIST_TIMEOUT = timedelta(seconds=60)  # a large page of a busy visibility store takes its time
 
 
 def all_of(*clauses: str | None) -> str:
@@ -76,7 +78,11 @@ async def list_workflows(frontend: Frontend, query: str) -> AsyncIterator[Workfl
     )
     while True:
         try:
-            page = await frontend.call(frontend.service.list_workflow_executions, request)
+            page = await patiently(
+                lambda: frontend.call(
+                    frontend.service.list_workflow_executions, request, deadline=LIST_TIMEOUT
+                )
+            )
         except RPCError as error:
             raise frontend.translate(error, "list workflows") from error
         for workflow in page.executions:
@@ -94,7 +100,9 @@ async def count_workflows(frontend: Frontend, query: str) -> int:
     """
     request = CountWorkflowExecutionsRequest(namespace=frontend.namespace, query=query)
     try:
-        answer = await frontend.call(frontend.service.count_workflow_executions, request)
+        answer = await frontend.call(
+            frontend.service.count_workflow_executions, request, deadline=LIST_TIMEOUT
+        )
     except RPCError as error:
         raise frontend.translate(error, "count workflows") from error
     return answer.count
@@ -113,7 +121,11 @@ async def list_standalone(
     )
     while True:
         try:
-            page = await frontend.call(frontend.service.list_activity_executions, request)
+            page = await patiently(
+                lambda: frontend.call(
+                    frontend.service.list_activity_executions, request, deadline=LIST_TIMEOUT
+                )
+            )
         except RPCError as error:
             raise frontend.translate(error, "list standalone activities") from error
         for activity in page.executions:
