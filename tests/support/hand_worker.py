@@ -56,6 +56,7 @@ class HandWorker:
     attempts: int = 1
     start_to_close: float = 600
     retry_after: float = 600
+    workflow_type: str = WORKFLOW_TYPE
     workflow_id: str = field(default_factory=lambda: unique("order"))
     queue: str = field(default_factory=lambda: unique("queue"))
     run_id: str = ""
@@ -83,7 +84,7 @@ class HandWorker:
             StartWorkflowExecutionRequest(
                 namespace=self.namespace,
                 workflow_id=self.workflow_id,
-                workflow_type=WorkflowType(name=WORKFLOW_TYPE),
+                workflow_type=WorkflowType(name=self.workflow_type),
                 task_queue=self.task_queue,
                 request_id=uuid.uuid4().hex,
                 **options,
