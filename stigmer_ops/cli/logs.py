@@ -37,7 +37,7 @@ TABLE_LIMIT = 100
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # no such zone, or no name of one
+    except (KeyError, ValueError, OSError):  # no such zone, or no name of one
         raise typer.BadParameter(f"{name!r} is no time zone such as Europe/Berlin") from None
 
 

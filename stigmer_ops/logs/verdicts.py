@@ -34,10 +34,14 @@ class Evidence:
 
     @property
     def unseen(self) -> tuple[Stage, ...]:
-        """Stages before the furthest of which there is no line: a log may be missing."""
+        """Stages before the furthest of which there is no line: a log may be missing.
+
+        Not those that these editions do not log.
+        """
         reached = self.reached
         told = {message.stage for message in self.messages}
-        return tuple(s for s in STAGES[: reached.rank if reached else 0] if s not in told)
+        passed = STAGES[: reached.rank if reached else 0]
+        return tuple(s for s in passed if s not in told and loggers_of(s, self.editions))
 
     def tells(self, outcome: Outcome, stage: Stage) -> bool:
         """Whether a line says `outcome` of `stage`."""
@@ -160,11 +164,12 @@ def verdict_on(evidence: Evidence) -> Verdict:
 
 
 def expected(evidence: Evidence) -> Stage | None:
-    """The stage that should come next; None where the handshake has ended."""
+    """The stage that should come next and be logged; None where the handshake has ended."""
     reached = evidence.reached
-    if reached is None:
-        return stages.TOKEN_EXTRACTED
-    return STAGE_BY_ID.get(reached.follows)
+    stage = STAGE_BY_ID.get(reached.follows) if reached else stages.TOKEN_EXTRACTED
+    while stage is not None and not loggers_of(stage, evidence.editions):
+        stage = STAGE_BY_ID.get(stage.follows)
+    return stage
 
 
 def loggers_of(stage: Stage, editions: Collection[Edition]) -> tuple[tuple[Service, str], ...]:

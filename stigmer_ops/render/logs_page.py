@@ -137,8 +137,8 @@ def _conclusion(handshake: Handshake) -> Iterator[tuple[str, str]]:
         yield f"  reached: {handshake.reached.id}, {handshake.reached.title}", ""
     if handshake.expected is not None:
         yield f"  next should be: {_announced(handshake.expected, handshake)}", ""
-    for stage in handshake.unseen:
-        yield f"  no line of: {_announced(stage, handshake)}", "dim"
+    if handshake.unseen:
+        yield f"  no line of: {', '.join(_missing(handshake))}", "dim"
     for note in handshake.notes:
         yield f"  note: {note}", ""
     if not handshake.verdict.finished:
@@ -151,6 +151,12 @@ def _announced(stage: Stage, handshake: Handshake) -> str:
     loggers = loggers_of(stage, handshake.editions)
     words = " or ".join(f"“{text}” ({service.value})" for service, text in loggers[:2])
     return f"{stage.id}, {stage.title}: {words}"
+
+
+def _missing(handshake: Handshake) -> Iterator[str]:
+    for stage in handshake.unseen:
+        services = dict.fromkeys(service for service, _ in loggers_of(stage, handshake.editions))
+        yield f"{stage.id} ({' or '.join(services)})"
 
 
 def _named(key: ActivityKey) -> str:

@@ -548,3 +548,13 @@ def test_any_bytes_are_survived(content: bytes, selected: bool) -> None:
 
     assert found.files[0].bytes == len(content)
     assert found.files[0].problem == ""
+
+
+def test_what_an_edition_does_not_log_is_neither_missed_nor_expected() -> None:
+    received = only(correlate(line("java-token-received", 0, spring_console)))
+    started = only(correlate(ENDS["outcome-not-joined"]))
+
+    assert received.expected is not None
+    assert received.expected.id == "agent-started"
+    assert "workflow-started" not in [stage.id for stage in started.unseen]
+    assert "agent-started" in [stage.id for stage in started.unseen]
