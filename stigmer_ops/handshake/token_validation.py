@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from stigmer_ops.handshake import token_verdicts as verdicts
 from stigmer_ops.handshake.activity import Failure, PendingActivity
+from stigmer_ops.handshake.fence import activity_options
 from stigmer_ops.handshake.token import Damage, ServerAnswer, TaskToken
 from stigmer_ops.handshake.token.damage import NOT_PENDING
 from stigmer_ops.handshake.token_verdicts import TokenVerdict
@@ -166,6 +167,16 @@ def names(token: TaskToken) -> tuple[str, str, str]:
     return token.workflow_id, token.run_id, token.activity_id
 
 
+def _seen_names(token: TaskToken, seen: Observation) -> tuple[str, str, str]:
+    """`names`, as the server has them where the token lacks a part or differs in it."""
+    workflow_id, run_id, activity_id = names(token)
+    return (
+        workflow_id,
+        seen.run.run_id if seen.run else run_id,
+        seen.pending.activity_id if seen.pending else activity_id,
+    )
+
+
 def _answer(verdict: TokenVerdict, token: TaskToken) -> ServerAnswer:
     if verdict.answer is NOT_PENDING and token.standalone:
         return verdicts.NO_STANDALONE
@@ -178,22 +189,25 @@ def _answer(verdict: TokenVerdict, token: TaskToken) -> ServerAnswer:
 
 def facts_of(token: TaskToken, seen: Observation) -> Mapping[str, str]:
     """What the sentences of the verdicts may name."""
-    workflow_id, run_id, activity_id = names(token)
+    workflow_id, run_id, activity_id = _seen_names(token, seen)
     run, pending, ended = seen.run, seen.pending, seen.ended
     return {
         "namespace": seen.namespace,
         "namespace_id": token.namespace_id,
         "token_namespace": seen.token_namespace,
         "workflow_id": workflow_id,
-        "run_id": run_id or (run.run_id if run else ""),
+        "run_id": run_id,
         "activity_id": activity_id,
         "scheduled_event_id": str(token.scheduled_event_id),
+        "named": f"scheduled event {token.scheduled_event_id}"
+        if token.scheduled_event_id
+        else f"id {activity_id}",
         "attempt": str(token.attempt),
         "pending_attempt": str(pending.attempt) if pending else "",
         "pending_state": pending.state if pending else "",
         "ended_time": _time(ended.time) if ended else "",
         "ended_where": f" (event {ended.event_id})" if ended and ended.event_id else "",
-        "ended_by": ended.identity if ended and ended.identity else "an unnamed caller",
+        "ended_by": f", as reported by {ended.identity}" if ended and ended.identity else "",
         "ended_before": _ended_before(seen),
         "run_status": run.status if run else "",
         "close_time": _time(run.close_time) if run else "",
@@ -205,21 +219,16 @@ def facts_of(token: TaskToken, seen: Observation) -> Mapping[str, str]:
 
 def _quoted(token: TaskToken, seen: Observation) -> Mapping[str, str]:
     """What the commands of the verdicts may name, quoted for a shell."""
-    workflow_id, run_id, activity_id = names(token)
-    run_id = seen.run.run_id if seen.run else run_id
-    where = ["--namespace", seen.namespace]
-    run = ["--run-id", run_id] if run_id else []
-    current = ["--run-id", seen.current_run.run_id] if seen.current_run else []
-    if token.standalone:
-        proof = ["temporal", "activity", "describe", "--activity-id", activity_id]
-        activity = ["--standalone", "--activity-id", activity_id]
-    else:
-        proof = ["temporal", "workflow", "show", "--workflow-id", workflow_id]
-        activity = ["--workflow-id", workflow_id, "--activity-id", activity_id]
+    workflow_id, run_id, activity_id = _seen_names(token, seen)
+    where = f" --namespace {shlex.quote(seen.namespace)}"
+    current = seen.current_run.run_id if seen.current_run else ""
+    waits_there = activity_id if seen.current_pending else ""
+    proof = "temporal activity describe" if token.standalone else "temporal workflow show"
+    proved = activity_options(workflow_id, run_id, activity_id if token.standalone else "")
     return {
-        "activity": shlex.join([*activity, *run, *where]),
-        "current_run": shlex.join(["--workflow-id", workflow_id, *current, *where]),
-        "proof": shlex.join([*proof, *run, *where]),
+        "activity": activity_options(workflow_id, run_id, activity_id) + where,
+        "current_run": activity_options(workflow_id, current, waits_there) + where,
+        "proof": f"{proof} {proved.removeprefix('--standalone ')}{where}",
         "token_namespace": shlex.quote(seen.token_namespace),
     }
 

@@ -77,7 +77,7 @@ UNFENCED = TokenVerdict(
     "The token names an activity id but no attempt, and completes whichever is pending",
     Severity.WARNING,
     "activity {activity_id} is pending at attempt {pending_attempt} ({pending_state}); the token "
-    "was built without what the server checks the attempt by",
+    "lacks the field by which the server would check the attempt",
     ACCEPTED,
     _COMPLETE,
 )
@@ -111,7 +111,7 @@ ACTIVITY_COMPLETED = TokenVerdict(
     "activity-completed",
     "The activity is already completed",
     Severity.INFO,
-    "it completed at {ended_time}{ended_where}, as reported by {ended_by}",
+    "it completed at {ended_time}{ended_where}{ended_by}",
     NOT_PENDING,
     _PROOF,
 )
@@ -119,7 +119,7 @@ ACTIVITY_FAILED = TokenVerdict(
     "activity-failed",
     "The activity has already failed",
     Severity.WARNING,
-    "it failed at {ended_time}{ended_where}, as reported by {ended_by}",
+    "it failed at {ended_time}{ended_where}{ended_by}",
     NOT_PENDING,
     _PROOF,
 )
@@ -135,7 +135,7 @@ ACTIVITY_CANCELED = TokenVerdict(
     "activity-canceled",
     "The activity is already cancelled",
     Severity.WARNING,
-    "it was cancelled at {ended_time}{ended_where}, as reported by {ended_by}",
+    "it was cancelled at {ended_time}{ended_where}{ended_by}",
     NOT_PENDING,
     _PROOF,
 )
@@ -151,17 +151,17 @@ ACTIVITY_ENDED = TokenVerdict(
     "activity-ended",
     "The activity has ended, and how is not yet in the history",
     Severity.INFO,
-    "event {scheduled_event_id} is no longer pending; the server writes how it ended when the "
+    "the activity with {named} is no longer pending; the server writes how it ended when the "
     "workflow task that is under way is done",
     NOT_PENDING,
     "stigmer-ops token validate",
 )
-NOT_AN_ACTIVITY = TokenVerdict(
-    "not-an-activity",
-    "The token's scheduled event is not that of an activity",
+NO_SUCH_ACTIVITY = TokenVerdict(
+    "no-such-activity",
+    "The token's run has no activity such as the token names",
     Severity.WARNING,
-    "event {scheduled_event_id} of the run schedules no activity: this is the token of another "
-    "kind of task, or was built by hand",
+    "the run has no activity with {named}: the token is of another kind of task, or was built by "
+    "hand",
     NOT_PENDING,
     _PROOF,
 )
@@ -267,7 +267,7 @@ TOKEN_VERDICTS: tuple[TokenVerdict, ...] = (
     ACTIVITY_RESET,
     *ENDED.values(),
     ACTIVITY_ENDED,
-    NOT_AN_ACTIVITY,
+    NO_SUCH_ACTIVITY,
     EVENT_NOT_WRITTEN,
     RUN_SUPERSEDED,
     WORKFLOW_CLOSED,

@@ -41,7 +41,7 @@ from stigmer_ops.temporal.history import ActivityEvents, events_backwards, find_
 
 
 async def validate_token(frontend: Frontend, token: TaskToken) -> TokenValidation:
-    """Compare a token with the server's state, by at most five kinds of read.
+    """Compare a token with the server's state, by a handful of reads.
 
     The verdict holds at the moment of the reads: an attempt may end right after them.
 
@@ -131,7 +131,7 @@ async def _of_workflow_activity(frontend: Frontend, token: TaskToken, seen: Obse
     if token.scheduled_event_id > workflow.history_length:
         return verdicts.EVENT_NOT_WRITTEN, seen
     if events is None:
-        return verdicts.NOT_AN_ACTIVITY, seen
+        return verdicts.NO_SUCH_ACTIVITY, seen
     if seen.ended is not None:
         return verdicts.ENDED[seen.ended.outcome], seen
     pending = _pending(workflow, events.activity_id)

@@ -73,7 +73,7 @@ async def it_was_cancelled(client: Client) -> bytes:
     return token
 
 
-@cases.leads_to("activity-ended", "event 5 is no longer pending")
+@cases.leads_to("activity-ended", "scheduled event 5 is no longer pending")
 async def completed_while_a_workflow_task_is_under_way(client: Client) -> bytes:
     worker = HandWorker(client)
     token = await worker.started()
@@ -83,7 +83,7 @@ async def completed_while_a_workflow_task_is_under_way(client: Client) -> bytes:
     return token
 
 
-@cases.leads_to("not-an-activity", "event 2 of the run")
+@cases.leads_to("no-such-activity", "no activity with scheduled event 2")
 async def of_a_workflow_task(client: Client) -> bytes:
     worker = HandWorker(client)
     await worker.start_workflow()
@@ -95,3 +95,8 @@ async def of_the_event_after_the_last(client: Client) -> bytes:
     worker = HandWorker(client)
     await worker.started()
     return await synthesised(worker, event=6)
+
+
+@cases.leads_to("no-such-activity", "no activity with id none")
+async def without_a_scheduled_event_and_of_an_unknown_id(client: Client) -> bytes:
+    return altered(await HandWorker(client).started(), scheduled_event_id=0, activity_id="none")

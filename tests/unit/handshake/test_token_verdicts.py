@@ -45,6 +45,12 @@ SEEN = Observation(
     current_pending=replace(WAITING, run_id="run-2", attempt=1),
     ended=EndedActivity("COMPLETED", TIME, 7, "alice"),
 )
+SEEN_STANDALONE = Observation(
+    namespace="orders",
+    token_namespace="orders",
+    pending=replace(WAITING, workflow_id="", activity_id="standalone-1", standalone=True),
+    ended=EndedActivity("COMPLETED", TIME, identity="alice"),
+)
 OF_WHOLE_TOKENS = [
     each for each in TOKEN_VERDICTS if each not in (verdicts.MALFORMED, verdicts.DOUBLE_ENCODED)
 ]
@@ -108,7 +114,7 @@ def test_answer_to_a_token_without_scheduled_event_names_the_activity_id() -> No
 
 
 def test_answer_to_a_standalone_token_names_its_activity() -> None:
-    answer = concluded(verdicts.STALE_ATTEMPT, decode(STANDALONE), SEEN).server_answer
+    answer = concluded(verdicts.STALE_ATTEMPT, decode(STANDALONE), SEEN_STANDALONE).server_answer
     assert answer == ("NOT_FOUND", "activity not found for ID: standalone-1")
 
 
@@ -128,10 +134,10 @@ def test_closed_workflow_tells_how_the_activity_had_ended() -> None:
     )
 
 
-def test_unknown_times_and_identities_are_said_to_be_so() -> None:
+def test_identities_and_times_that_the_server_does_not_tell_are_not_made_up() -> None:
     seen = replace(SEEN, ended=EndedActivity("COMPLETED", None))
     assert concluded(verdicts.ACTIVITY_COMPLETED, TOKEN, seen).finding == (
-        "it completed at an unknown time, as reported by an unnamed caller"
+        "it completed at an unknown time"
     )
 
 
@@ -163,3 +169,23 @@ def test_results_never_show_the_token_in_their_repr() -> None:
     assert "CiQwMW" not in repr(result)
     assert repr(FIRST_ATTEMPT)[2:-1] not in repr(result)
     assert result.server_answer != NOT_PENDING
+
+
+def test_proof_of_a_standalone_activity_is_its_description() -> None:
+    step = concluded(verdicts.ACTIVITY_COMPLETED, decode(STANDALONE), SEEN_STANDALONE).next_step
+    assert step.startswith("temporal activity describe --run-id ")
+    assert step.endswith(" --activity-id standalone-1 --namespace orders")
+
+
+def test_superseded_run_leads_to_the_activity_in_the_current_one() -> None:
+    step = concluded(verdicts.RUN_SUPERSEDED, TOKEN, SEEN).next_step
+    assert step == (
+        "stigmer-ops pending show --workflow-id external-2 --run-id run-2 --activity-id 1 "
+        "--namespace orders"
+    )
+
+
+def test_activity_id_that_the_server_has_wins_over_the_tokens() -> None:
+    token = replace(TOKEN, activity_id="made up")
+    step = concluded(verdicts.CURRENT, token, SEEN).next_step
+    assert "--activity-id 1 " in step
