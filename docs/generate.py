@@ -1,4 +1,4 @@
-"""Write the pages, and the marked parts of README.md, that follow from what the code declares.
+"""Write the pages, and the marked parts of pages, that follow from what the code declares.
 
 `python docs/generate.py` writes them; `--check` writes nothing, shows the difference and exits 1.
 """
@@ -12,28 +12,30 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import durationpy
 import typer.main
 from pydantic import BaseModel
 
 import stigmer_ops
 from stigmer_ops.cli.main import app
+from stigmer_ops.cli.tree import RootGroup
 from stigmer_ops.errors import ExitCode, StigmerOpsError
+from stigmer_ops.render.runbook import index_tables
+from stigmer_ops.runbook import pages
 from stigmer_ops.settings import Settings, leaves, variable_of
 
 ROOT = Path(__file__).parent.parent
 GENERATED = "<!-- Written by `make generate` from the code; edit that instead. -->\n\n"
 
 
-def commands(group: object = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, object]]:
+def commands() -> Iterator[tuple[str, object]]:
     """Every command of the tree with its words, in the order of --help."""
-    group = group or typer.main.get_command(app)
-    for name, found in group.commands.items():  # type: ignore[attr-defined] # Typer's own Click has no public types
-        if hasattr(found, "commands"):
-            yield from commands(found, (*path, name))
-        elif not found.hidden:
-            yield " ".join((*path, name)), found
+    root = typer.main.get_command(app)
+    assert isinstance(root, RootGroup)
+    return root.every_command()
 
 
 def summary(text: str) -> str:
@@ -65,7 +67,7 @@ def _options(found: object) -> dict[str, list[str]]:
             continue
         names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
         if not option.opts[0].startswith("-"):
-            names = f"`{option.human_readable_name}`"
+            names = f"`{(option.metavar or option.name).upper()}`"
         text = (option.help or "").replace("|", "\\|").replace("\n", " ")
         panels.setdefault(option.rich_help_panel or "Options", []).append(f"| {names} | {text} |\n")
     return panels
@@ -113,14 +115,10 @@ def settings() -> str:
 
 
 def _default(value: object) -> str:
-    from datetime import timedelta
-
-    import durationpy
-
     if isinstance(value, timedelta):
         return f"`{durationpy.to_str(value)}`"
     if value is None or value == ():
-        return "–"
+        return "-"
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
@@ -152,26 +150,33 @@ def readme_exit_codes() -> str:
     return "| code | meaning |\n|---|---|\n" + "".join(rows)
 
 
+def runbook_pages() -> str:
+    """The index of the runbook."""
+    return index_tables(pages())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "docs/errors.md": errors,
     "docs/settings.md": settings,
 }
-README_PARTS: dict[str, Callable[[], str]] = {
-    "commands": readme_commands,
-    "exit-codes": readme_exit_codes,
+PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"commands": readme_commands, "exit-codes": readme_exit_codes},
+    "runbooks/README.md": {"pages": runbook_pages},
 }
+"""Pages that are written by hand but for marked parts."""
 
 
 def rendered() -> dict[Path, str]:
     """Every generated file with the text that it should have."""
     files = {ROOT / name: page() for name, page in PAGES.items()}
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, part in README_PARTS.items():
-        begin, end = f"<!-- {name}: generated -->\n", f"<!-- /{name} -->"
-        before, rest = readme.split(begin)
-        readme = before + begin + part() + end + rest.split(end, 1)[1]
-    files[ROOT / "README.md"] = readme
+    for page, parts in PARTS.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for name, part in parts.items():
+            begin, end = f"<!-- {name}: generated -->\n", f"<!-- /{name} -->"
+            before, rest = text.split(begin)
+            text = before + begin + part() + end + rest.split(end, 1)[1]
+        files[ROOT / page] = text
     return files
 
 

@@ -5,9 +5,7 @@ Only this module reads `os.environ`, the clock and the terminal, and only it ope
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -85,10 +83,14 @@ class Invocation:
 
     def operator(self) -> str:
         """Who types, as the operating system knows them."""
+        import getpass
+
         return self.environment.get("SUDO_USER") or getpass.getuser()
 
     def host(self) -> str:
         """Where they type."""
+        import socket
+
         return socket.gethostname()
 
     def write(self, document: Document, table: Callable[[Console, bool], None]) -> None:

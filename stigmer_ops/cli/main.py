@@ -1,4 +1,4 @@
-"""The command tree, and the process around it."""
+"""The root command, and the process around it."""
 
 from __future__ import annotations
 
@@ -10,38 +10,20 @@ from typing import Annotated
 import typer
 
 from stigmer_ops import __version__
-from stigmer_ops.cli import (
-    activity,
-    audit,
-    config,
-    diagnose,
-    logs,
-    pending,
-    runbook,
-    sandbox,
-    token,
-)
 from stigmer_ops.cli.commands import report_defect
+from stigmer_ops.cli.tree import RootGroup
 from stigmer_ops.errors import ExitCode, StigmerOpsError
 from stigmer_ops.render.errors import write_error
 from stigmer_ops.render.output import OutputFormat
 
 app = typer.Typer(
     name="stigmer-ops",
+    cls=RootGroup,
     help="Find, explain and repair Temporal activities that wait for a Stigmer agent.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(activity.app)
-app.add_typer(audit.app)
-app.add_typer(config.app)
-app.add_typer(diagnose.app)
-app.add_typer(logs.app)
-app.add_typer(pending.app)
-app.add_typer(runbook.app)
-app.add_typer(sandbox.app)
-app.add_typer(token.app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,115 @@
+"""The command tree: every top-level name, and the module that is imported when it is used.
+
+Start-up time is what an operator waits for at every command, so the root knows its commands by name
+and summary only. Adding one is a module and a row here; a contract test holds the summaries equal.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer.core
+import typer.main
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name under the root: a group of commands, or a command by itself.
+
+    Attributes:
+        name: What is typed.
+        module: Under stigmer_ops.cli; its `app` holds the group, or the command among others.
+        summary: One line for --help: the group's help, or the first line of the command's.
+        panel: Under which heading --help lists it.
+        group: Whether it has commands below it.
+    """
+
+    name: str
+    module: str
+    summary: str
+    panel: str
+    group: bool = True
+
+    def load(self) -> Any:  # noqa: ANN401 - Typer's own Click has no public types
+        """Import the module and build the group or command."""
+        app = importlib.import_module(f"stigmer_ops.cli.{self.module}").app
+        group = typer.main.get_group(app)
+        found = group if self.group else group.commands[self.name]
+        found.name = self.name
+        return found
+
+
+LOOK, REPAIR, SYSTEM, OWN = "Look", "Repair", "The system", "This tool"
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("pending", "pending", "The activities that wait.", LOOK),
+    Entry(
+        "diagnose",
+        "diagnose",
+        "Say why each external activity waits, with evidence, and what to do. Changes nothing.",
+        LOOK,
+        group=False,
+    ),
+    Entry("token", "token", "Decode, validate and fingerprint task tokens.", LOOK),
+    Entry("logs", "logs", "What the services' logs tell of a handshake.", LOOK),
+    Entry("runbook", "runbook", "What it means, and how to mend it.", LOOK),
+    Entry(
+        "activity",
+        "activity",
+        "Complete, fail or extend one attempt of an activity, and prove it.",
+        REPAIR,
+    ),
+    Entry("audit", "audit", "The record of every write.", REPAIR),
+    Entry("config", "config", "The settings in force.", OWN),
+    Entry(
+        "sandbox",
+        "sandbox",
+        "Run a Temporal server with a simulated Zigflow and Stigmer until Ctrl-C.",
+        OWN,
+        group=False,
+    ),
+    Entry(
+        "demo",
+        "sandbox",
+        "Show the main job on a sandbox, from a stuck activity to the proof of its repair.",
+        OWN,
+        group=False,
+    ),
+)
+
+
+class RootGroup(typer.core.TyperGroup):
+    """The root, which loads what is below it when it is used."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - Typer passes its own
+        super().__init__(**attributes)
+        self._entries = {entry.name: entry for entry in ENTRIES}
+        for entry in ENTRIES:
+            self.commands[entry.name] = typer.core.TyperCommand(
+                entry.name, help=entry.summary, rich_help_panel=entry.panel
+            )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
+        """Load what is named before it is used."""
+        self.load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def load(self, name: str) -> None:
+        """Put the real command in the place of its summary."""
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            self.commands[name] = entry.load()
+
+    def every_command(self) -> Iterator[tuple[str, Any]]:
+        """Every command with its words, as in "pending list", in the order of --help."""
+        for entry in ENTRIES:
+            self.load(entry.name)
+            found = self.commands[entry.name]
+            if not entry.group:
+                yield entry.name, found
+                continue
+            for name, command in found.commands.items():  # type: ignore[attr-defined] # a group
+                yield f"{entry.name} {name}", command
