@@ -88,14 +88,23 @@ class RootGroup(typer.core.TyperGroup):
         super().__init__(**attributes)
         self._entries = {entry.name: entry for entry in ENTRIES}
         for entry in ENTRIES:
-            self.commands[entry.name] = typer.core.TyperCommand(
-                entry.name, help=entry.summary, rich_help_panel=entry.panel
-            )
+            self.commands[entry.name] = typer.core.TyperCommand(entry.name, help=entry.summary)
+        # Typer's Rich help imports a Markdown renderer, which costs more than all the rest.
+        self.rich_markup_mode = None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
         """Load what is named before it is used."""
         self.load(args[0])
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - as above
+        """List the commands of --help under their headings."""
+        width = max(len(entry.name) for entry in ENTRIES)
+        for panel in dict.fromkeys(entry.panel for entry in ENTRIES):
+            with formatter.section(panel):
+                formatter.write_dl(
+                    [(e.name.ljust(width), e.summary) for e in ENTRIES if e.panel == panel]
+                )
 
     def load(self, name: str) -> None:
         """Put the real command in the place of its summary."""
