@@ -180,7 +180,7 @@ def exit_reason(plan: WritePlan, proof: Proof | None) -> str:
         return "clamped" if proof.change.deadline < plan.change.deadline else "done"
     if proof.outcome not in expected_outcomes(plan):
         return "other-outcome"
-    return "done" if proof.event_id or plan.fence.standalone else "done-without-event"
+    return "done-without-event" if proof.outcome == "ACCEPTED" else "done"
 
 
 def expected_outcomes(plan: WritePlan) -> frozenset[str]:
