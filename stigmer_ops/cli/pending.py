@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
-from stigmer_ops.cli.option_sets import ActivityFilters, Connection
+from stigmer_ops.cli.option_sets import ActivityFilters, Connection, parse_duration
 from stigmer_ops.cli.pending_scan import (
     Pass,
     conclude,
@@ -33,9 +33,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="pending", help="The activities that wait.", no_args_is_help=True)
 
+WATCH_PAUSE = timedelta(seconds=5)
 TABLE_LIMIT = 100
 """Rows of a table where --limit is not given."""
 
+Sort = Annotated[
+    SortKey | None,
+    typer.Option(
+        "--sort",
+        help="Oldest, nearest deadline, highest attempt or first workflow id first",
+        show_default="age",
+    ),
+]
+Reverse = Annotated[bool, typer.Option("--reverse", help="The other way round")]
 Stats = Annotated[
     bool, typer.Option("--stats", help="Tell the calls made, by method, and the seconds")
 ]
@@ -55,15 +65,8 @@ async def list_(
     invocation: Invocation,
     connection: Connection,
     filters: ActivityFilters,
-    sort: Annotated[
-        SortKey | None,
-        typer.Option(
-            "--sort",
-            help="Oldest, nearest deadline, highest attempt or first workflow id first",
-            show_default="age",
-        ),
-    ] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round")] = False,
+    sort: Sort = None,
+    reverse: Reverse = False,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -193,3 +196,55 @@ async def summary(
     if invocation.output.for_people and not counted.all.count:
         invocation.say(nothing_pending(reading))
     return conclude(invocation, reading, stats=stats)
+
+
+@command(
+    app,
+    "watch",
+    examples=(
+        "pending watch",
+        "pending watch --older-than 1h --interval 30s",
+        "pending watch -o jsonl --count 1",
+    ),
+)
+async def watch(
+    invocation: Invocation,
+    connection: Connection,
+    filters: ActivityFilters,
+    sort: Sort = None,
+    reverse: Reverse = False,
+    interval: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--interval",
+            parser=parse_duration,
+            metavar="DURATION",
+            help="Pause between two scans",
+            show_default="5s",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("--count", min=1, metavar="N", help="End after N scans", show_default=False),
+    ] = None,
+) -> ExitCode:
+    """Follow what waits, until Ctrl-C.
+
+    On a terminal the table refreshes in place. In a pipe, each line is one change or the totals of
+    one scan. With -o jsonl, a scan writes ActivityAppeared, ActivityChanged and ActivityGone lines,
+    and ends with a WatchCycle line that has the counts; in the first scan everything appears.
+    Heartbeats are no changes. What could not be read is kept as it was.
+    """
+    from stigmer_ops.cli.pending_watch import watch as follow
+
+    selection = selection_of(invocation, filters)
+    order = Order(sort or SortKey.AGE, reverse)
+    async with invocation.temporal(connection) as frontend:
+        return await follow(
+            invocation,
+            frontend,
+            selection,
+            order,
+            interval=WATCH_PAUSE if interval is None else interval,
+            cycles=count,
+        )

@@ -87,8 +87,17 @@ def write_line(kind: str, body: Record, stream: IO[str] | None = None) -> None:
     Raises:
         BrokenPipeError: The reader went away; a stream has no reason to go on.
     """
+    write_text(json.dumps(stamped(kind, body), ensure_ascii=False) + "\n", stream)
+
+
+def write_text(text: str, stream: IO[str] | None = None) -> None:
+    """Write text at once, for streams that a person follows through a pipe.
+
+    Raises:
+        BrokenPipeError: As for `write_line`.
+    """
     stream = stream or sys.stdout
-    stream.write(json.dumps(stamped(kind, body), ensure_ascii=False) + "\n")
+    stream.write(text)
     stream.flush()
 
 
