@@ -52,10 +52,15 @@ def command(
             frozenset(t for t in get_type_hints(function).values() if t in OPTION_SETS) | {Common},
         )
         epilog = "\n\n".join(["Examples:", *(f"stigmer-ops {example}" for example in examples)])
-        app.command(name, epilog=epilog)(body)
+        app.command(name, help=_flowing(inspect.getdoc(function) or ""), epilog=epilog)(body)
         return function
 
     return register
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs without their line breaks, which Typer would print as they stand."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _spread(function: CommandFunction) -> Callable[..., None]:
