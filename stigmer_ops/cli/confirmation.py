@@ -40,13 +40,7 @@ def require_writable(invocation: Invocation, mutation: Mutation, namespace: str)
         )
     if mutation.dry_run:
         return
-    if invocation.settings.read_only:
-        origin = invocation.loaded_settings.origins["read_only"]
-        raise RefusedError(
-            f"read-only mode is on ({origin})",
-            not_done=NOTHING_SENT,
-            next_step="add --dry-run to see what would be done, or turn read_only off there",
-        )
+    require_no_read_only_mode(invocation)
     if not (mutation.reason or "").strip():
         raise UsageError(
             "--reason is missing: it is kept in the audit file, its ticket in the history",
@@ -55,6 +49,21 @@ def require_writable(invocation: Invocation, mutation: Mutation, namespace: str)
         )
     if not invocation.can_ask:
         _require_no_question(invocation, mutation, namespace)
+
+
+def require_no_read_only_mode(invocation: Invocation) -> None:
+    """Refuse to write in read-only mode.
+
+    Raises:
+        RefusedError: It is on.
+    """
+    if invocation.settings.read_only:
+        origin = invocation.loaded_settings.origins["read_only"]
+        raise RefusedError(
+            f"read-only mode is on ({origin})",
+            not_done=NOTHING_SENT,
+            next_step="add --dry-run to see what would be done, or turn read_only off there",
+        )
 
 
 def confirmed(invocation: Invocation, mutation: Mutation, namespace: str, question: str) -> bool:

@@ -63,6 +63,13 @@ ENTRIES: tuple[Entry, ...] = (
         REPAIR,
     ),
     Entry("audit", "audit", "The record of every write.", REPAIR),
+    Entry(
+        "smoke",
+        "smoke",
+        "Send a canary handshake through Temporal, and measure what the handshake adds.",
+        SYSTEM,
+        group=False,
+    ),
     Entry("config", "config", "The settings in force.", OWN),
     Entry(
         "sandbox",

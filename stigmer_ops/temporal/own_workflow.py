@@ -1,0 +1,153 @@
+"""A workflow of our own, under an id that nobody else uses: started, followed, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import HistoryEventFilterType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest,
+    StartWorkflowExecutionRequest,
+    TerminateWorkflowExecutionRequest,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from stigmer_ops.temporal.frontend import Frontend
+
+LONG_POLL = timedelta(seconds=30)
+"""Longer than the server holds a history long poll (20 s) before it answers with nothing."""
+
+_CANNOT_DELETE = frozenset(
+    {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED}
+)
+
+
+async def start(
+    frontend: Frontend,
+    *,
+    workflow_type: str,
+    workflow_id: str,
+    task_queue: str,
+    run_timeout: timedelta,
+    identity: str,
+) -> None:
+    """Start a workflow without input.
+
+    Its run timeout ends it even where nobody is left to remove it.
+
+    Raises:
+        StigmerOpsError: It could not be started.
+    """
+    request = StartWorkflowExecutionRequest(
+        namespace=frontend.namespace,
+        workflow_id=workflow_id,
+        workflow_type=WorkflowType(name=workflow_type),
+        task_queue=TaskQueue(name=task_queue),
+        workflow_run_timeout=_duration(run_timeout),
+        identity=identity,
+        request_id=str(uuid.uuid4()),
+    )
+    try:
+        # The request id makes a second delivery of the same start harmless.
+        await frontend.call(frontend.service.start_workflow_execution, request)
+    except RPCError as error:
+        raise frontend.translate(error, "start a workflow") from error
+
+
+async def events_at_close(
+    frontend: Frontend, workflow_id: str, *, within: timedelta
+) -> list[HistoryEvent] | None:
+    """Wait until a workflow has closed; its history then, or None if it did not close in time.
+
+    For short histories: the first page is read.
+
+    Raises:
+        StigmerOpsError: It could not be read.
+    """
+    request = GetWorkflowExecutionHistoryRequest(
+        namespace=frontend.namespace,
+        execution=WorkflowExecution(workflow_id=workflow_id),
+        wait_new_event=True,
+        history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
+    )
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while True:
+                page = await frontend.call(
+                    frontend.service.get_workflow_execution_history, request, deadline=LONG_POLL
+                )
+                if page.history.events:
+                    return await _events(frontend, workflow_id)
+                request.next_page_token = page.next_page_token
+    except TimeoutError:
+        return None
+    except RPCError as error:
+        raise frontend.translate(error, f"follow workflow {workflow_id}") from error
+
+
+async def _events(frontend: Frontend, workflow_id: str) -> list[HistoryEvent]:
+    page = await frontend.call(
+        frontend.service.get_workflow_execution_history,
+        GetWorkflowExecutionHistoryRequest(
+            namespace=frontend.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+        ),
+    )
+    return list(page.history.events)
+
+
+async def remove(frontend: Frontend, workflow_id: str, *, reason: str, identity: str) -> bool:
+    """Delete a workflow, open or closed; where that is not allowed, terminate it.
+
+    The server deletes a moment after it has answered, and terminates an open one at once.
+
+    Returns:
+        Whether nothing is left of it: False where it stays, closed, until the retention is over.
+
+    Raises:
+        StigmerOpsError: It could be neither deleted nor terminated.
+    """
+    request = DeleteWorkflowExecutionRequest(
+        namespace=frontend.namespace, workflow_execution=WorkflowExecution(workflow_id=workflow_id)
+    )
+    try:
+        await frontend.call(frontend.service.delete_workflow_execution, request)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return True
+        if error.status not in _CANNOT_DELETE:
+            raise frontend.translate(error, f"delete workflow {workflow_id}") from error
+        await terminate(frontend, workflow_id, reason=reason, identity=identity)
+        return False
+    return True
+
+
+async def terminate(frontend: Frontend, workflow_id: str, *, reason: str, identity: str) -> None:
+    """Terminate a workflow unless it has closed.
+
+    Raises:
+        StigmerOpsError: It could not be terminated.
+    """
+    request = TerminateWorkflowExecutionRequest(
+        namespace=frontend.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+        reason=reason,
+        identity=identity,
+    )
+    try:
+        await frontend.call(frontend.service.terminate_workflow_execution, request)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise frontend.translate(error, f"terminate workflow {workflow_id}") from error
+
+
+def _duration(span: timedelta) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(span)
+    return duration
