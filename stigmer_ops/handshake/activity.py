@@ -73,10 +73,14 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The last failure of an activity: its message, and its application type if it has one."""
+    """The last failure of an activity: its message, and its application type if it has one.
+
+    `truncated`: the server kept only the beginning (of a pending activity's failure, 4 KiB).
+    """
 
     message: str
     type: str = ""
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -212,8 +212,14 @@ def _maximum_attempts(options: ActivityOptions) -> int:
     return options.retry_policy.maximum_attempts if options.HasField("retry_policy") else 1
 
 
+_TOO_LONG = "Failure exceeds size limit."
+"""Message of the server failure that it wraps around the beginning of a failure that is too long."""
+
+
 def failure_of(failure: FailureProto) -> Failure:
     """The outermost failure's message, and its application type or its kind."""
+    if failure.message == _TOO_LONG and failure.HasField("cause"):
+        return replace(failure_of(failure.cause), truncated=True)
     kind = failure.WhichOneof("failure_info") or ""
     type_name = failure.application_failure_info.type or (
         "" if kind == "application_failure_info" else kind.removesuffix("_failure_info")
