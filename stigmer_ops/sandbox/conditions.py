@@ -110,6 +110,18 @@ def callback_unpolled(seen: Observation) -> bool:
     )
 
 
+def callback_retrying(seen: Observation) -> bool:
+    """As `waiting`, and every execution's callback is past its first attempt."""
+    return waiting(seen) and _every_stigmer_has(
+        seen, lambda activity: activity.type == names.CALLBACK and activity.attempt > 1
+    )
+
+
+def not_started(seen: Observation) -> bool:
+    """The external activity waits for a worker."""
+    return seen.activity is not None and seen.activity.state == SCHEDULED
+
+
 def stigmer_unpolled(seen: Observation) -> bool:
     """As `waiting`, and every Stigmer workflow waits for a worker to begin it."""
     return waiting(seen) and all(workflow.history_length == _NOT_BEGUN for workflow in seen.stigmer)

@@ -24,6 +24,7 @@ class Fault:
             workflow closed without a callback; 6 the callback failed; 7 its input cannot be
             decoded; 8 it is not registered, or its queue not polled; 9 the edition has none; 10 the
             token is stale; 11 the token is damaged; 12 paused. None where it is none of them.
+        verdict: What `diagnose` says of the activity, by id; None where it does not stay pending.
         call: What both sides do. All times are nominal.
         visible: Holds once the fault can be seen.
         act: Something that a person does to an activity of a handshake, once `act_when` holds.
@@ -35,6 +36,7 @@ class Fault:
     title: str
     breaks: str
     cause: int | None
+    verdict: str | None
     call: Call
     visible: Condition
     act: Callable[[Handshake, str], Awaitable[None]] | None = None
@@ -49,5 +51,7 @@ class Fault:
     @property
     def executions(self) -> int:
         """How many executions Stigmer has for the activity when the fault is visible."""
+        if not self.call.settings.polled:
+            return 0
         attempts = 2 if self.call.new_execution_each_attempt else 1
         return 0 if self.call.script.create_refused else self.call.executions * attempts

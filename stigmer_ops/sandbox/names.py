@@ -44,5 +44,7 @@ VALIDATION_RUNNER_QUEUE: Final = "workflow_validation_runner"
 RUNNER_QUEUE_MEMO: Final = "activityTaskQueue"
 """Memo of a Stigmer workflow: the queue of its agent runner."""
 
+UNPOLLED_QUEUE: Final = "zigflow_execution_unpolled"
+"""Where external activities go that nobody takes; nobody ever polls it."""
 UNPOLLED_RUNNER_QUEUE: Final = "agent_execution_runner_unpolled"
 """Where executions go whose runner is missing; nobody ever polls it."""

@@ -109,6 +109,8 @@ class ActivitySettings:
     heartbeat: timedelta | None = None
     max_attempts: int = 1
     """0 for no limit, which is Temporal's own default."""
+    polled: bool = True
+    """Whether a worker takes the external activity at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,10 @@ class Script:
     run_timeout: timedelta | None = None
     """Limit of the Stigmer workflow; None for the edition's own."""
     encoding: Encoding = Encoding.JSON
+    calls_back: bool = True
+    """Whether Stigmer is new enough to call back."""
+    callback_attempts: int = CALLBACK_ATTEMPTS
+    """0 for no limit."""
     token_in_status: bool = False
     """Put the token where older producers do, into the status."""
 

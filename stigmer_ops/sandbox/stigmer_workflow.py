@@ -14,7 +14,6 @@ from stigmer_ops.stigmer.api.workflowexecution_pb2 import WorkflowExecution
 from . import names
 from .callback import callback_input
 from .plan import (
-    CALLBACK_ATTEMPTS,
     CALLBACK_RETRY_INTERVAL,
     RUNNER_RETRY_INTERVAL,
     Agent,
@@ -64,7 +63,7 @@ class AgentExecutionWorkflow:
             # A cancelled Go context runs no further activity, and the error is not a cancellation
             # either: the workflow closes as failed, without a callback.
             raise ApplicationError("Workflow execution failed", non_retryable=True) from error
-        if token:
+        if token and script.calls_back:
             await _call_back(token, script, result=execution)
 
 
@@ -128,7 +127,7 @@ async def _call_back(token: bytes, script: Script, *, result: AgentExecution | N
         start_to_close_timeout=script.callback_timeout,
         retry_policy=RetryPolicy(
             initial_interval=script.scale(CALLBACK_RETRY_INTERVAL),
-            maximum_attempts=CALLBACK_ATTEMPTS,
+            maximum_attempts=script.callback_attempts,
         ),
     )
 

@@ -58,6 +58,7 @@ async def _call(call: Call) -> RawValue:
         names.CALL_AGENT,
         call.to_payload(),
         activity_id=call.activity_id,
+        task_queue=names.ZIGFLOW_QUEUE if settings.polled else names.UNPOLLED_QUEUE,
         result_type=RawValue,
         start_to_close_timeout=settings.start_to_close and scale(settings.start_to_close),
         schedule_to_close_timeout=settings.schedule_to_close and scale(settings.schedule_to_close),
