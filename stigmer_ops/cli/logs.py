@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stigmer_ops.logs.correlate import Correlator
+    from stigmer_ops.logs.links import LinkSource
     from stigmer_ops.logs.result import Correlation, Handshake
     from stigmer_ops.logs.selection import Selector
     from stigmer_ops.logs.sources import LogFile
@@ -154,10 +155,12 @@ def _read(invocation: Invocation, correlator: Correlator, logs: Sequence[LogFile
     from stigmer_ops.logs.sources import opened
     from stigmer_ops.render.progress import progress
 
+    sizes = [log.bytes for log in logs]
     done = progress(
         invocation.progress_wanted,
         "reading logs, MB",
         done=lambda: correlator.bytes_read // 1_000_000,
+        total=None if None in sizes else sum(filter(None, sizes)) // 1_000_000,
     )
     with done, ctrl_c_interrupts():
         for log in logs:
@@ -174,7 +177,8 @@ async def _ask(
     namespace = invocation.settings.stigmer.namespace
     try:
         async with invocation.temporal(connection, namespace=namespace) as frontend:
-            correlator.link(await TemporalLinks(frontend).claims(unlinked))
+            source: LinkSource = TemporalLinks(frontend)
+            correlator.link(await source.claims(unlinked))
     except StigmerOpsError as error:
         invocation.say(f"what the logs leave out was not asked of Temporal: {error.happened}")
         invocation.say("  --offline leaves Temporal alone")

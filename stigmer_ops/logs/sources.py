@@ -49,6 +49,7 @@ _COMPRESSIONS = (
     _Compression(b"\xfd7zXZ\x00", _xz),
 )
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
+_LONGEST_MAGIC = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,19 @@ class LogFile:
     Attributes:
         name: As the person gave it, "-" for standard input.
         written: When it was last written: the year and day of times that lack them.
+        bytes: How much there is to read; None where that is not known, as of compressed files.
     """
 
     name: str
     written: datetime
+    bytes: int | None = None
 
 
 def log_file(name: str, now: datetime) -> LogFile:
     """Look at a log file before anything is read.
 
     Args:
-        name: Its path, or "-" for standard input, which counts as written now.
+        name: Its path, or "-" for standard input. That and other pipes count as written now.
         now: The current time.
 
     Raises:
@@ -78,13 +81,17 @@ def log_file(name: str, now: datetime) -> LogFile:
         return LogFile(name, now)
     path = Path(name)
     try:
+        stat = path.stat()
         if path.is_dir():
             raise InputError(f"{name} is a directory", next_step="name the log files in it")
-        with path.open("rb"):
-            written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        if not path.is_file():  # a pipe, whose bytes are gone once they were looked at
+            return LogFile(name, now)
+        with path.open("rb") as stream:
+            plain = _compression_of(stream.peek(_LONGEST_MAGIC)) is None
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
-    return LogFile(name, written)
+    written = datetime.fromtimestamp(stat.st_mtime, UTC)
+    return LogFile(name, written, stat.st_size if plain else None)
 
 
 @contextmanager
@@ -104,16 +111,18 @@ def opened(log: LogFile, standard_input: BinaryIO) -> Iterator[ByteStream]:
 
 def _decompressed(log: LogFile, stream: BinaryIO) -> ByteStream:
     peekable = stream if isinstance(stream, io.BufferedReader) else _buffered(stream)
-    start = peekable.peek(len(_ZSTANDARD))
+    start = peekable.peek(_LONGEST_MAGIC)
     if start.startswith(_ZSTANDARD):
         raise InputError(
             f"{log.name} is compressed with zstd",
             next_step=f"zstd -dc {log.name} | stigmer-ops logs correlate -",
         )
-    for compression in _COMPRESSIONS:
-        if start.startswith(compression.magic):
-            return compression.open(peekable)
-    return peekable
+    compression = _compression_of(start)
+    return compression.open(peekable) if compression else peekable
+
+
+def _compression_of(start: bytes) -> _Compression | None:
+    return next((each for each in _COMPRESSIONS if start.startswith(each.magic)), None)
 
 
 def _buffered(stream: BinaryIO) -> io.BufferedReader:

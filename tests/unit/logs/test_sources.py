@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,12 +71,34 @@ def test_a_pipe_is_read_as_it_is(tmp_path: Path) -> None:
         assert stream.read1(100) == b"through a pipe"
 
 
+def test_a_named_pipe_loses_nothing_to_being_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    log = log_file(str(path), NOW)
+    writer = threading.Thread(target=lambda: path.write_bytes(gzip.compress(TEXT)))
+    writer.start()
+
+    with opened(log, NOTHING) as stream:
+        assert b"".join(iter(lambda: stream.read1(4096), b"")) == TEXT
+    writer.join()
+    assert log == LogFile(str(path), NOW)
+
+
 def test_the_age_of_a_file_is_that_of_its_last_write(tmp_path: Path) -> None:
     path = tmp_path / "old.log"
     path.write_bytes(b"x")
     os.utime(path, (1769076672, 1769076672))
 
     assert log_file(str(path), NOW).written == datetime(2026, 1, 22, 10, 11, 12, tzinfo=UTC)
+
+
+def test_only_of_plain_files_it_is_known_how_much_there_is_to_read(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(TEXT)
+    (tmp_path / "packed").write_bytes(gzip.compress(TEXT))
+
+    assert log_file(str(tmp_path / "plain"), NOW).bytes == len(TEXT)
+    assert log_file(str(tmp_path / "packed"), NOW).bytes is None
+    assert log_file("-", NOW).bytes is None
 
 
 def test_zstd_is_refused_with_the_command_that_helps(tmp_path: Path) -> None:
