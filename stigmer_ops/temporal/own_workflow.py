@@ -7,7 +7,7 @@ import uuid
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
+from temporalio.api.common.v1 import Payloads, WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import HistoryEventFilterType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -37,8 +37,9 @@ async def start(
     task_queue: str,
     run_timeout: timedelta,
     identity: str,
+    arguments: Payloads | None = None,
 ) -> None:
-    """Start a workflow without input.
+    """Start a workflow.
 
     Its run timeout ends it even where nobody is left to remove it.
 
@@ -52,6 +53,7 @@ async def start(
         task_queue=TaskQueue(name=task_queue),
         workflow_run_timeout=_duration(run_timeout),
         identity=identity,
+        input=arguments,
         request_id=str(uuid.uuid4()),
     )
     try:
