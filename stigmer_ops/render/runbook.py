@@ -21,8 +21,13 @@ _VARIABLE = re.compile(r"\$([A-Z][A-Z_]+)")
 
 
 def page_record(page: Page) -> dict[str, Any]:
-    """One page without its text, as JSON shows it."""
-    return {"name": page.name, "kind": page.kind.value, "title": page.title, "path": page.path}
+    """One page without its text, as JSON shows it; `kind` there is what a document is."""
+    return {
+        "name": page.name,
+        "page_kind": page.kind.value,
+        "title": page.title,
+        "path": page.path,
+    }
 
 
 def page_table(console: Console, pages: Iterable[Page]) -> None:
