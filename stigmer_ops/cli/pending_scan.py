@@ -12,6 +12,7 @@ from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import ActivityFilters
 from stigmer_ops.errors import ExitCode, StigmerOpsError, UsageError
 from stigmer_ops.handshake.activity import PendingActivity
+from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE
 from stigmer_ops.handshake.scan_report import ScanReport, Unreadable
 from stigmer_ops.handshake.selection import Selection
 
@@ -65,6 +66,8 @@ def selection_of(invocation: Invocation, filters: ActivityFilters) -> Selection:
     return Selection(
         activity_types=frozenset(() if filters.all_types else types),
         workflow_types=frozenset(filters.workflow_type or ()),
+        # Stigmer's own workflows wait for its runners, never for Stigmer.
+        other_than=frozenset(() if filters.all_types else KIND_BY_WORKFLOW_TYPE),
         task_queues=frozenset(filters.task_queue or ()),
         states=frozenset(filters.state or ()),
         attempts=filters.attempt,

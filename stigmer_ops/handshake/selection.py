@@ -45,6 +45,7 @@ class Selection:
         activity_types: Activity types, exactly as registered.
         workflow_types: Types of the workflows that wait. Standalone activities have none, so any
             name here leaves them out.
+        other_than: Types of workflows that are known to have no such activity, and are not read.
         task_queues: Queues of the activities, which need not be those of their workflows.
         states: `PendingActivityState`s.
         attempts: Which attempts.
@@ -54,6 +55,7 @@ class Selection:
 
     activity_types: frozenset[str] = frozenset()
     workflow_types: frozenset[str] = frozenset()
+    other_than: frozenset[str] = frozenset()
     task_queues: frozenset[str] = frozenset()
     states: frozenset[ActivityState] = frozenset()
     attempts: Attempts | None = None

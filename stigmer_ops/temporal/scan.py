@@ -35,6 +35,7 @@ from stigmer_ops.temporal.visibility import (
     all_of,
     count_workflows,
     is_any_of,
+    is_none_of,
     list_standalone,
     list_workflows,
     not_after,
@@ -110,6 +111,7 @@ def _workflow_query(selection: Selection, now: datetime, has: NamespaceInfo.Capa
     return all_of(
         _open(can_be_paused=has.workflow_pause),
         is_any_of("WorkflowType", selection.workflow_types),
+        is_none_of("WorkflowType", selection.other_than - selection.workflow_types),
         # An activity is not older than the run that scheduled it.
         not_after("StartTime", now - selection.older_than) if selection.older_than else None,
     )
@@ -183,27 +185,14 @@ class _Reader:
         self._report.pending += len(pending)
         wanted = [activity for activity in pending if self._selection.matches_kind(activity)]
         unread: Sequence[Found] = ()
-        retried = {item.activity_id for item in wanted if _first_schedule_is_unknown(item)}
-        if retried:
-            wanted, unread = await self._with_first_schedules(wanted, retried)
+        try:
+            wanted = await patiently(lambda: with_first_schedules(self._frontend, wanted))
+        except RPCError as error:
+            of, reason = wanted[0], f"history, for the age of retried activities: {_reason(error)}"
+            unread = self._unread(error, Unreadable(of.workflow_id, of.run_id, reason))
         selected = [item for item in wanted if self._selection.matches_times(item, self._now)]
         self._report.selected += len(selected)
         return [*selected, *unread]
-
-    async def _with_first_schedules(
-        self, activities: list[PendingActivity], retried: Collection[str]
-    ) -> tuple[list[PendingActivity], Sequence[Found]]:
-        of = activities[0]
-        try:
-            times = await patiently(
-                lambda: _first_schedules(self._frontend, of.workflow_id, of.run_id, retried)
-            )
-        except RPCError as error:
-            reason = f"history, for the age of its retried activities: {_reason(error)}"
-            return activities, self._unread(error, Unreadable(of.workflow_id, of.run_id, reason))
-        return [
-            replace(item, first_scheduled_time=times.get(item.activity_id)) for item in activities
-        ], ()
 
     def _unread(self, error: RPCError, unreadable: Unreadable) -> Sequence[Found]:
         if error.status is RPCStatusCode.NOT_FOUND:
@@ -221,21 +210,44 @@ def _reason(error: RPCError) -> str:
     return f"{error.status.name}: {error.message}"
 
 
-def _first_schedule_is_unknown(activity: PendingActivity) -> bool:
-    """Whether the description tells only when the current attempt was scheduled."""
-    return activity.attempt > 1 and activity.first_scheduled_time is None
+async def with_first_schedules(
+    frontend: Frontend, activities: list[PendingActivity]
+) -> list[PendingActivity]:
+    """The pending activities of one run, with the times of their first schedules.
+
+    Of a first attempt the description has that time. Of a retried one only the history has, which
+    is read backwards until every such activity was met.
+
+    Raises:
+        RPCError: As answered.
+    """
+    retried = {
+        item.activity_id
+        for item in activities
+        if item.attempt > 1 and item.first_scheduled_time is None
+    }
+    if not retried:
+        return activities
+    of = activities[0]
+    times = await _first_schedules(frontend, of.workflow_id, of.run_id, retried)
+    return [
+        replace(item, first_scheduled_time=times[item.activity_id])
+        if item.activity_id in times
+        else item
+        for item in activities
+    ]
 
 
 async def _first_schedules(
     frontend: Frontend, workflow_id: str, run_id: str, activity_ids: Collection[str]
 ) -> dict[str, datetime | None]:
-    """When each activity was scheduled: the newest event of its id, read backwards."""
     times: dict[str, datetime | None] = {}
     async for event in events_backwards(frontend, workflow_id, run_id):
         if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             continue
         activity_id = event.activity_task_scheduled_event_attributes.activity_id
         if activity_id in activity_ids:
+            # An id may be used again after its activity closed: the newest event is meant.
             times.setdefault(activity_id, moment(event, "event_time"))
         if len(times) == len(activity_ids):
             break

@@ -44,6 +44,15 @@ def is_any_of(attribute: str, values: Iterable[str]) -> str | None:
     return f"{attribute} IN ({', '.join(map(_quoted, wanted))})"
 
 
+def is_none_of(attribute: str, values: Iterable[str]) -> str | None:
+    """A clause that is true where a Keyword attribute equals none of `values`.
+
+    None where there are no values, and where the server would misread one: see `is_any_of`.
+    """
+    clause = is_any_of(attribute, values)
+    return None if clause is None else clause.replace(" IN (", " NOT IN (", 1)
+
+
 def not_after(attribute: str, time: datetime) -> str:
     """A clause that is true where a Datetime attribute is `time` or earlier."""
     return f"{attribute} <= {_instant(time)}"
