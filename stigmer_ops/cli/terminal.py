@@ -19,6 +19,9 @@ def ctrl_c_interrupts() -> Iterator[None]:
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")  # the terminal shows ^C, and leaves the cursor behind it
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -28,8 +31,8 @@ def answer_to(question: str) -> str:
 
     What was typed ahead is dropped, so that the next line of a pasted block is no consent.
     """
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    with ctrl_c_interrupts():
+    with ctrl_c_interrupts():  # before the question shows: the answer to it may be Ctrl-C
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        sys.stderr.write(question)
+        sys.stderr.flush()
         return sys.stdin.readline().strip()

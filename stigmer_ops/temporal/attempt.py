@@ -114,7 +114,7 @@ async def _stale(
     seen = validation.seen
     if seen is None:
         happened, next_step = validation.finding, validation.next_step
-    elif validation.verdict is verdicts.NOT_AN_ACTIVITY and not reference.scheduled_event_id:
+    elif validation.verdict is verdicts.NO_SUCH_ACTIVITY and not reference.scheduled_event_id:
         happened, next_step = await _never_scheduled(frontend, reference)
     else:
         happened, next_step = _said(reference, validation.verdict, seen)

@@ -60,6 +60,7 @@ class HandWorker:
     workflow_id: str = field(default_factory=lambda: unique("order"))
     queue: str = field(default_factory=lambda: unique("queue"))
     run_id: str = ""
+    token: bytes = field(default=b"", repr=False)
 
     @property
     def namespace(self) -> str:
@@ -148,8 +149,8 @@ class HandWorker:
             ),
         )
         assert task.task_token, "no activity task came"
-        token: bytes = task.task_token
-        return token
+        self.token = task.task_token
+        return self.token
 
     async def started(self, **options: Any) -> bytes:
         """A workflow with one started activity; its token."""

@@ -11,6 +11,12 @@ from contextlib import asynccontextmanager
 
 from support.command_line import environment
 
+# Its own session, whose controlling terminal standard input becomes: ^C is then for it alone.
+# Not as preexec_fn: forking in Python would run gRPC's fork handlers in the child.
+_LOG_IN = (
+    "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
 
 class Terminal:
     """A command whose standard input, output and error are one pseudo-terminal."""
@@ -61,6 +67,8 @@ async def at_terminal(
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-c",
+        _LOG_IN,
         "-m",
         "stigmer_ops",
         *arguments,
@@ -68,8 +76,6 @@ async def at_terminal(
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        # Its own session, whose controlling terminal this becomes: ^C is then for it alone.
-        preexec_fn=lambda: os.login_tty(slave),
     )
     os.close(slave)
     terminal = Terminal(master, process)
