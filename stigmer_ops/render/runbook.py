@@ -42,10 +42,15 @@ def print_page(console: Console, page: Page) -> None:
         console.file.write(page.text)
         return
     from rich.markdown import Markdown  # noqa: PLC0415 - only a terminal pays for it
+    from rich.text import Text  # noqa: PLC0415
 
     # A link cannot be followed there; its text is the name to give to `runbook show`.
-    text = _LINK.sub(r"**\1**", page.text)
-    console.print(Markdown(text), width=min(console.width, PAGE_WIDTH))
+    page_text = Markdown(_LINK.sub(r"**\1**", page.text), code_theme="ansi_dark")
+    options = console.options.update(width=min(console.width, PAGE_WIDTH))
+    for segments in console.render_lines(page_text, options, pad=False):
+        line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
+        line.rstrip()  # a space behind a backslash, copied, would cut the command in two
+        console.print(line, soft_wrap=True)
 
 
 def variables_of(page: Page) -> list[str]:

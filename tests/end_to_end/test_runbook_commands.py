@@ -86,12 +86,20 @@ async def test_show_suggests_what_may_have_been_meant() -> None:
 
 
 async def test_show_formats_the_page_for_a_terminal() -> None:
-    shown = await _on_terminal("runbook", "show", "token-stale")
+    shown = _plain(await _on_terminal("runbook", "show", "token-stale"))
 
+    assert shown.splitlines()[0].strip() == BY_ID["token-stale"].title
     assert "```" not in shown
     assert ".md" not in shown
-    assert "Mitigation" in shown
-    assert 'stigmer-ops diagnose -w "$WORKFLOW_ID" -a "$ACTIVITY_ID"' in _plain(shown)
+    assert 'stigmer-ops diagnose -w "$WORKFLOW_ID" -a "$ACTIVITY_ID"' in shown
+
+
+async def test_commands_can_be_copied_from_a_terminal() -> None:
+    shown = _plain(await _on_terminal("runbook", "show", "token-stale"))
+
+    whole = 'activity fail -w "$WORKFLOW_ID" -r "$RUN_ID" -a "$ACTIVITY_ID" \\\n'
+    assert whole in shown
+    assert [line for line in shown.splitlines() if line != line.rstrip()] == []
 
 
 async def test_installed_wheel_has_the_pages(tmp_path: Path) -> None:
@@ -151,7 +159,7 @@ def _read_to_end(terminal: int) -> str:
     except OSError:  # the other end was closed: how a Linux terminal ends
         pass
     os.close(terminal)
-    return content.decode()
+    return content.decode().replace("\r\n", "\n")
 
 
 def _plain(text: str) -> str:
