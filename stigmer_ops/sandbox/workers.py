@@ -11,6 +11,8 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from stigmer_ops.errors import UnavailableError
+
 from . import names
 from .callback import Callback
 from .java_edition import JavaEdition
@@ -24,6 +26,9 @@ from .stigmer_workflow import (
 )
 from .world import World
 from .zigflow import OneAgent, SeveralAgents, TimeoutHandling
+
+STOP_SECONDS = 15.0
+"""How long a worker may take to stop; it takes well below a second on an idle machine."""
 
 AGENTS_AT_ONCE = 5000
 """Slots of the runner: every handshake of a large population may hold one."""
@@ -61,9 +66,13 @@ class Workers:
         await asyncio.gather(*(self.start(role) for role in Role))
 
     async def stop_all(self) -> None:
-        """Stop everything that runs, those last started first."""
-        running = [self._running.pop(name) for name in reversed(list(self._running))]
-        await asyncio.gather(*(stack.aclose() for stack in running))
+        """Stop everything that runs.
+
+        Raises:
+            UnavailableError: If something did not stop in time.
+        """
+        running, self._running = self._running, {}
+        await asyncio.gather(*(_close(name, stack) for name, stack in running.items()))
 
     async def start(self, role: Role) -> None:
         """Start a role. Does nothing when it runs."""
@@ -78,10 +87,14 @@ class Workers:
             await stack.enter_async_context(worker)
 
     async def stop(self, role: Role) -> None:
-        """Stop a role; what it was doing is cut off. Does nothing when it is stopped."""
+        """Stop a role; what it was doing is cut off. Does nothing when it is stopped.
+
+        Raises:
+            UnavailableError: If it did not stop in time.
+        """
         stack = self._running.pop(role, None)
         if stack is not None:
-            await stack.aclose()
+            await _close(role, stack)
 
     async def ensure(self, script: Script) -> None:
         """Start the workers that exist for the sake of a script's fault, unless they run."""
@@ -92,6 +105,18 @@ class Workers:
             stack = self._running[queue] = AsyncExitStack()
             for worker in _faulty(self._world, script):
                 await stack.enter_async_context(worker)
+
+
+async def _close(name: str, stack: AsyncExitStack) -> None:
+    # A worker that has failed no longer passes cancellations on to its activities, and its shutdown
+    # waits for them: for hours, where an agent works that long.
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await stack.aclose()
+    except TimeoutError:
+        raise UnavailableError(
+            f"the sandbox's {name} did not stop in {STOP_SECONDS:.0f} s"
+        ) from None
 
 
 def _worker(

@@ -9,6 +9,16 @@ import pytest
 from stigmer_ops.sandbox.sandbox import Sandbox
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the SDK warn of a cancellation that arrives just after its activity has ended.
+
+    It warns in the middle of the worker's poll loop: as an error that would stop the whole worker.
+    """
+    config.addinivalue_line(
+        "filterwarnings", "ignore:Cannot find activity to cancel for token:UserWarning"
+    )
+
+
 @pytest.fixture(scope="session")
 async def sandbox() -> AsyncIterator[Sandbox]:
     """The shared sandbox. Its namespace fills up: tests that scan want `isolated_sandbox`."""
