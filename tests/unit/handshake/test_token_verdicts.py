@@ -26,6 +26,7 @@ from stigmer_ops.handshake.token_validation import (
 )
 from stigmer_ops.handshake.token_verdicts import TOKEN_VERDICTS, TokenVerdict
 from stigmer_ops.handshake.verdicts import Severity
+from support.commands import parse
 from support.task_tokens import FIRST_ATTEMPT, STANDALONE
 
 TIME = datetime(2026, 11, 24, 3, 12, 9, tzinfo=UTC)
@@ -103,6 +104,15 @@ def test_next_step_is_one_shell_command_that_only_reads(verdict: TokenVerdict) -
     assert "--workflow-id" not in words or hostile.workflow_id in words
     if words[1:3] == ["activity", "complete"]:
         assert "--dry-run" in words
+
+
+@pytest.mark.parametrize("seen", [SEEN, SEEN_STANDALONE], ids=["workflow", "standalone"])
+@pytest.mark.parametrize("verdict", OF_WHOLE_TOKENS, ids=by_id)
+def test_next_step_is_a_command_that_there_is(verdict: TokenVerdict, seen: Observation) -> None:
+    token = decode(STANDALONE) if seen is SEEN_STANDALONE else TOKEN
+    step = concluded(verdict, token, seen).next_step
+    if step.startswith("stigmer-ops "):
+        assert step.startswith(f"stigmer-ops {parse(step.removeprefix('stigmer-ops '))}")
 
 
 def test_answer_to_a_token_without_scheduled_event_names_the_activity_id() -> None:
