@@ -10,3 +10,5 @@ CASES: tuple[Case, ...] = (
     *standalone.cases,
     *elsewhere.cases,
 )
+
+__all__ = ["CASES", "Case"]
