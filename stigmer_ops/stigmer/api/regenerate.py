@@ -10,6 +10,7 @@ Usage:
 from __future__ import annotations
 
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -31,7 +32,13 @@ def generate(into: Path) -> None:
     from grpc_tools import protoc  # type: ignore[import-untyped]  # noqa: PLC0415
 
     well_known_types = Path(protoc.__file__).parent / "_proto"
-    paths = [f"--proto_path={ROOT}", f"--proto_path={well_known_types}"]
+    scripts = Path(sysconfig.get_path("scripts"))
+    options = [
+        f"--proto_path={ROOT}",
+        f"--proto_path={well_known_types}",
+        f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
+    ]
     sources = sorted(HERE.glob("*.proto"))
     services = [source for source in sources if "\nservice " in source.read_text("utf-8")]
     for plugins, files in (
@@ -39,7 +46,7 @@ def generate(into: Path) -> None:
         ([f"--grpc_python_out={into}", f"--mypy_grpc_out=quiet:{into}"], services),
     ):
         names = [file.relative_to(ROOT).as_posix() for file in files]
-        if code := protoc.main(["protoc", *paths, *plugins, *names]):
+        if code := protoc.main(["protoc", *options, *plugins, *names]):
             raise SystemExit(code)
 
 
