@@ -12,6 +12,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
+NOTHING_SENT = "nothing was sent to Temporal"
+"""What most refusals have as `not_done`."""
+
 
 class ExitCode(IntEnum):
     """The process exit codes, the same for every command."""

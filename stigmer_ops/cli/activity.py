@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stigmer_ops.cli.activity_reference import NOTHING_SENT, named_activity
+from stigmer_ops.cli import redelivery
+from stigmer_ops.cli.activity_reference import named_activity
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.confirmation import require_writable
 from stigmer_ops.cli.context import Invocation
@@ -22,7 +23,7 @@ from stigmer_ops.cli.option_sets import (
 )
 from stigmer_ops.cli.token import TokenArgument
 from stigmer_ops.cli.write_flow import author_of, carry_out
-from stigmer_ops.errors import ExitCode, InputError, StigmerOpsError, UsageError
+from stigmer_ops.errors import NOTHING_SENT, ExitCode, InputError, StigmerOpsError, UsageError
 
 if TYPE_CHECKING:
     from stigmer_ops.handshake.activity import PendingActivity
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="activity",
-    help="Complete, fail or extend one attempt of an activity, and prove it.",
+    help="Complete, fail, redeliver to or extend one attempt of an activity, and prove it.",
     no_args_is_help=True,
 )
+app.add_typer(redelivery.app)
 
 RESULT_FILE_LIMIT = 64 * 1024 * 1024
 """Bytes read of a result at most; any namespace allows less."""

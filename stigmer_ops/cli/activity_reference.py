@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import ActivityReference, TokenSource
 from stigmer_ops.cli.token_input import TOKEN_VARIABLE, read_token, token_named
-from stigmer_ops.errors import UsageError
+from stigmer_ops.errors import NOTHING_SENT, UsageError
 
 if TYPE_CHECKING:
     from stigmer_ops.handshake.token import TaskToken
-
-NOTHING_SENT = "nothing was sent to Temporal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,10 @@ def _token(invocation: Invocation, source: TokenSource, tokens: list[str] | None
     from stigmer_ops.handshake.token import read_form
 
     if tokens and len(tokens) > 1:
-        raise _usage("several tokens are given as arguments", "give one")
+        raise _usage(
+            "several tokens are given as arguments",
+            "give one; ids go with --workflow-id and --activity-id",
+        )
     given = read_token(invocation, source, tokens[0] if tokens else None)
     found = read_form(given.content)
     if found.others:

@@ -14,10 +14,8 @@ from __future__ import annotations
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import Mutation
 from stigmer_ops.cli.terminal import answer_to
-from stigmer_ops.errors import RefusedError, UsageError
+from stigmer_ops.errors import NOTHING_SENT, RefusedError, UsageError
 from stigmer_ops.render.text import visible
-
-NOTHING_SENT = "nothing was sent to Temporal"
 
 
 def require_writable(invocation: Invocation, mutation: Mutation, namespace: str) -> None:

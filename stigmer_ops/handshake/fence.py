@@ -67,10 +67,10 @@ class AttemptFence:
             activity_id=self.activity_id,
         )
 
-    @property
-    def options(self) -> str:
+    def options(self, namespace: str) -> str:
         """The options that name this activity's run on a command line, quoted for a shell."""
-        return activity_options(self.workflow_id, self.run_id, self.activity_id)
+        named = activity_options(self.workflow_id, self.run_id, self.activity_id)
+        return f"{named} --namespace {shlex.quote(namespace)}"
 
 
 def activity_options(workflow_id: str, run_id: str, activity_id: str) -> str:

@@ -9,7 +9,13 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.service import RPCError
 
-from stigmer_ops.errors import CapabilityError, RefusedError, StaleError, UnavailableError
+from stigmer_ops.errors import (
+    NOTHING_SENT,
+    CapabilityError,
+    RefusedError,
+    StaleError,
+    UnavailableError,
+)
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.extension import TimeoutChange, deadline_moved_to
 from stigmer_ops.handshake.token import decode
@@ -28,8 +34,6 @@ from stigmer_ops.temporal.describe import describe_workflow
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.proof import effect_on
 from stigmer_ops.temporal.respond import Answer
-
-NOTHING_SENT = "nothing was sent to Temporal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def plan_completion(
             f"{not_started(activity)}, so there is no token of it and no fenced completion",
             not_done=NOTHING_SENT,
             next_step="add --unfenced to complete it by its id, whatever its attempt is by then; "
-            "or see why no worker takes it: stigmer-ops worker check",
+            f"or have it started first: {_how_to_start(found)}",
         )
     fencing = Fencing.NONE if unfenced else Fencing.SERVER
 
@@ -133,7 +137,7 @@ async def plan_extension(
         raise RefusedError(
             f"activity {activity.activity_id} has no timeout that runs, so it has no deadline",
             not_done=NOTHING_SENT,
-            next_step=f"stigmer-ops pending show {found.fence.options}",
+            next_step=f"stigmer-ops pending show {found.fence.options(found.activity.namespace)}",
         )
     if until is None:
         raise RefusedError(
@@ -175,6 +179,14 @@ def not_started(activity: PendingActivity) -> str:
     else:
         why = "it is SCHEDULED, and no worker has taken it"
     return f"attempt {activity.attempt} of activity {activity.activity_id} has not started: {why}"
+
+
+def _how_to_start(found: LocatedAttempt) -> str:
+    if found.activity.paused:
+        return f"temporal activity unpause {found.fence.options(found.activity.namespace)}"
+    if found.activity.attempt > 1:
+        return f"wait for the retry: stigmer-ops pending show {found.fence.options(found.activity.namespace)}"
+    return "stigmer-ops worker check says why no worker takes it"
 
 
 def _plan(
@@ -236,7 +248,7 @@ def _ended(plan: WritePlan, ended: EndedActivity, answer: Answer) -> Proof:
             f"the server's answer was lost, and meanwhile the activity was {ended.outcome} by "
             f"{ended.identity or 'the server'}{event}",
             not_done="our write did not take effect",
-            next_step=f"stigmer-ops pending show {plan.fence.options}",
+            next_step=f"stigmer-ops pending show {plan.fence.options(plan.namespace)}",
         )
     return Proof(
         outcome=ended.outcome,
@@ -279,5 +291,5 @@ def _lost(plan: WritePlan, state: str) -> UnavailableError:
         not_done="it is not certain that nothing will change: the call may still arrive",
         next_step="run the same command again: the fence keeps it from being done twice"
         if plan.fencing is not Fencing.NONE
-        else f"stigmer-ops pending show {plan.fence.options}",
+        else f"stigmer-ops pending show {plan.fence.options(plan.namespace)}",
     )

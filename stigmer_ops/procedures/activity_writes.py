@@ -104,7 +104,7 @@ async def _proof(frontend: Frontend, write: Write, answer: Answer, operation: Op
         raise UnavailableError(
             f"the server accepted the write, but it could not be read back: {error.happened}",
             not_done="there is no proof yet",
-            next_step=f"stigmer-ops pending show {write.plan.fence.options}",
+            next_step=f"stigmer-ops pending show {write.plan.fence.options(write.plan.namespace)}",
         ) from error
 
 
@@ -117,7 +117,7 @@ async def _explain_refusal(frontend: Frontend, write: Write) -> None:
         raise StaleError(
             f"attempt {found.fence.attempt} is not started: it is {found.activity.state}",
             not_done="the server refused the write; nothing was changed",
-            next_step=f"stigmer-ops pending show {found.fence.options}",
+            next_step=f"stigmer-ops pending show {found.fence.options(frontend.namespace)}",
         )
     raise CapabilityError(
         f"the server refuses the write, though attempt {found.fence.attempt} is pending and "
@@ -136,7 +136,7 @@ def moved_on(plan: WritePlan, now: PendingActivity, fence: AttemptFence) -> Stal
         f"the activity moved on: {meant} was meant, and attempt {now.attempt} "
         f"is now {now.state}, scheduled by event {fence.scheduled_event_id}",
         not_done="nothing was changed",
-        next_step=f"stigmer-ops pending show {fence.options}",
+        next_step=f"stigmer-ops pending show {fence.options(plan.namespace)}",
     )
 
 

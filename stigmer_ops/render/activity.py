@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 KINDS = {
     "complete": "ActivityCompletion",
     "fail": "ActivityFailure",
+    "redeliver": "ActivityRedelivery",
     "extend": "ActivityExtension",
 }
 """The document's kind by the command's verb."""
@@ -35,7 +36,7 @@ KINDS = {
 _FENCES = {
     Fencing.SERVER: "the server refuses it unless exactly this attempt is still pending",
     Fencing.REREAD: "read again just before; the server itself compares no attempt here",
-    Fencing.NONE: "NONE: whichever attempt is pending when it arrives is the one",
+    Fencing.NONE: "NONE: whichever attempt of this run is pending when it arrives is the one",
 }
 
 
@@ -54,6 +55,7 @@ def write_record(
         "fence": _fence_record(plan),
         "activity": _activity_record(plan),
         **_change_record(plan.change, show_payloads=show_payloads),
+        "delivered_from": plan.delivered_from or None,
         "effect": plan.effect,
         "identity": plan.identity,
         "reason": plan.reason or None,

@@ -6,9 +6,10 @@ token that names no attempt. So a write says of an activity what `token validate
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 
-from stigmer_ops.errors import StaleError
+from stigmer_ops.errors import NOTHING_SENT, StaleError
 from stigmer_ops.handshake import token_verdicts as verdicts
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.fence import AttemptFence, activity_options
@@ -19,6 +20,15 @@ from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.token_state import validate_token
 
 _PENDING = (verdicts.CURRENT, verdicts.NOT_STARTED, verdicts.UNFENCED)
+
+
+# Said of ids, which may be misspelt; of a token, the verdict's own words are the better ones.
+_NOTHING_THERE = {
+    verdicts.WORKFLOW_NOT_FOUND: "there is no workflow {0} in namespace {3}: misspelt, deleted, or "
+    "past its retention",
+    verdicts.ACTIVITY_NOT_FOUND: "there is no standalone activity {2} in namespace {3}: misspelt, "
+    "deleted, or past its retention",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +124,14 @@ async def _stale(
     seen = validation.seen
     if seen is None:
         happened, next_step = validation.finding, validation.next_step
-    elif validation.verdict is verdicts.NO_SUCH_ACTIVITY and not reference.scheduled_event_id:
+    elif not reference.raw and validation.verdict in _NOTHING_THERE:
+        happened = _NOTHING_THERE[validation.verdict].format(*names(reference), frontend.namespace)
+        next_step = "is the name right, and the namespace? stigmer-ops config show"
+    elif not reference.raw and validation.verdict is verdicts.NO_SUCH_ACTIVITY:
         happened, next_step = await _never_scheduled(frontend, reference)
     else:
         happened, next_step = _said(reference, validation.verdict, seen)
-    return StaleError(happened, not_done="nothing was sent to Temporal", next_step=next_step)
+    return StaleError(happened, not_done=NOTHING_SENT, next_step=next_step)
 
 
 def _said(
@@ -139,7 +152,8 @@ async def _never_scheduled(frontend: Frontend, reference: TaskToken) -> tuple[st
     return (
         f"workflow {workflow.workflow_id} never scheduled an activity with the id "
         f"{reference.activity_id} (run {workflow.run_id}); pending there: {waiting or 'none'}",
-        f"stigmer-ops pending show {activity_options(workflow.workflow_id, workflow.run_id, '')}",
+        f"stigmer-ops pending show {activity_options(workflow.workflow_id, workflow.run_id, '')} "
+        f"--namespace {shlex.quote(frontend.namespace)}",
     )
 
 

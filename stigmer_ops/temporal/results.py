@@ -14,7 +14,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError
 
-from stigmer_ops.errors import InputError, RefusedError, StigmerOpsError
+from stigmer_ops.errors import NOTHING_SENT, InputError, RefusedError, StigmerOpsError
 from stigmer_ops.handshake.shape import ResultShape
 from stigmer_ops.handshake.write_plan import FailureContent, ResultContent
 from stigmer_ops.temporal.frontend import Frontend
@@ -55,7 +55,7 @@ def parse_json(content: bytes, place: str) -> object:
         problem = f"not JSON: {error}"
     raise InputError(
         f"the result ({place}) is {problem}",
-        not_done="nothing was sent to Temporal",
+        not_done=NOTHING_SENT,
         next_step="text has to be in double quotes, inside the shell's own: "
         "--result '\"done\"'; or give a file: --result @FILE",
     )
@@ -124,7 +124,7 @@ async def _require_within_limit(frontend: Frontend, size: int, what: str) -> Non
         raise RefusedError(
             f"the {what} is {size} bytes once encoded; "
             f"namespace {frontend.namespace} allows {limit}",
-            not_done="nothing was sent to Temporal",
+            not_done=NOTHING_SENT,
             next_step="store it elsewhere and deliver a reference to it",
         )
 

@@ -62,4 +62,5 @@ def test_options_survive_a_shell() -> None:
     words = shlex.split(activity_options(hostile, RUN_ID, "a'b"))
 
     assert words == ["--workflow-id", hostile, "--run-id", RUN_ID, "--activity-id", "a'b"]
+    assert FENCE.options("orders").endswith("--activity-id 5 --namespace orders")
     assert activity_options("", "", "probe") == "--standalone --activity-id probe"

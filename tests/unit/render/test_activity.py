@@ -84,7 +84,9 @@ def test_dry_run_says_so() -> None:
 
 
 def test_unfenced_plan_is_loud_about_it() -> None:
-    assert "NONE: whichever attempt is pending" in planned(plan(RESULT, fencing=Fencing.NONE))
+    assert "NONE: whichever attempt of this run is pending" in planned(
+        plan(RESULT, fencing=Fencing.NONE)
+    )
 
 
 def test_foreign_text_cannot_steer_the_terminal() -> None:
