@@ -34,7 +34,10 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 
 # Long enough to sit out the restart of a frontend, short enough for a person to wait.
 READ_RETRY = temporalio.service.RetryConfig(
-    initial_interval_millis=100, max_interval_millis=3000, max_elapsed_time_millis=30_000
+    initial_interval_millis=100,
+    max_interval_millis=3000,
+    max_elapsed_time_millis=30_000,
+    max_retries=100,  # the SDK's default of 10 is used up after 8 seconds
 )
 
 
