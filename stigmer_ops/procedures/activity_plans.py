@@ -182,10 +182,11 @@ def not_started(activity: PendingActivity) -> str:
 
 
 def _how_to_start(found: LocatedAttempt) -> str:
+    options = found.fence.options(found.activity.namespace)
     if found.activity.paused:
-        return f"temporal activity unpause {found.fence.options(found.activity.namespace)}"
+        return f"temporal activity unpause {options}"
     if found.activity.attempt > 1:
-        return f"wait for the retry: stigmer-ops pending show {found.fence.options(found.activity.namespace)}"
+        return f"wait for the retry: stigmer-ops pending show {options}"
     return "stigmer-ops worker check says why no worker takes it"
 
 
