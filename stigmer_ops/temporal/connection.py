@@ -11,11 +11,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import temporalio.client
 import temporalio.converter
 import temporalio.envconfig
+import temporalio.runtime
 import temporalio.service
 
 from stigmer_ops.errors import (
@@ -168,10 +170,19 @@ async def connect(
             identity=identity,
             retry_config=READ_RETRY,
             connect_timeout=CONNECT_TIMEOUT,
+            runtime=_runtime(),
         )
     except (RuntimeError, ValueError) as error:
         raise connection_error(target, error) from error
     return Frontend(client, pace)
+
+
+@cache
+def _runtime() -> temporalio.runtime.Runtime:
+    # By default the SDK's core writes its warnings to standard output, into our results.
+    return temporalio.runtime.Runtime(
+        telemetry=temporalio.runtime.TelemetryConfig(logging=None, metrics=None)
+    )
 
 
 def connection_error(target: Target, error: Exception) -> StigmerOpsError:
