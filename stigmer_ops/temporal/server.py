@@ -1,0 +1,155 @@
+"""What the Temporal server says of itself, and how far its clock is from ours."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from google.protobuf.message import Message
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    GetClusterInfoRequest,
+    GetSystemInfoRequest,
+    GetSystemInfoResponse,
+    PollActivityTaskQueueRequest,
+)
+from temporalio.service import RPCError
+
+from stigmer_ops.temporal.describe import moment
+from stigmer_ops.temporal.frontend import Frontend
+
+CLOCK_QUEUE = "stigmer-ops/clock"
+_POLL_FOR = timedelta(seconds=5)
+_LOOKS = 20
+_BETWEEN_LOOKS_SECONDS = 0.01
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDescription:
+    """A Temporal server.
+
+    Attributes:
+        version: As in "1.32.0"; empty where it does not say.
+        cluster_id: A UUID; empty where we may not know it.
+        capabilities: What it can do in the namespace, by the field names of
+            `NamespaceInfo.Capabilities` and `GetSystemInfoResponse.Capabilities`.
+        clock_skew: How far its clock is ahead of ours (negative: behind), at least; zero where
+            no difference can be told; None where it could not be measured.
+    """
+
+    version: str
+    cluster_id: str
+    capabilities: frozenset[str]
+    clock_skew: timedelta | None
+
+
+async def describe_server(frontend: Frontend, clock: Clock) -> ServerDescription:
+    """Ask the server for its version, its capabilities and, by a detour, its time.
+
+    Args:
+        frontend: The server, with the namespace whose capabilities are meant.
+        clock: Our own time, UTC.
+
+    Raises:
+        StigmerOpsError: The system information or the namespace could not be read.
+    """
+    system, namespace, cluster_id, skew = await asyncio.gather(
+        _system_info(frontend),
+        frontend.describe_namespace(),
+        _cluster_id(frontend),
+        measure_clock_skew(frontend, clock),
+    )
+    return ServerDescription(
+        version=system.server_version,
+        cluster_id=cluster_id,
+        capabilities=_set_fields(system.capabilities)
+        | _set_fields(namespace.namespace_info.capabilities),
+        clock_skew=skew,
+    )
+
+
+def _set_fields(capabilities: Message) -> frozenset[str]:
+    return frozenset(field.name for field, _ in capabilities.ListFields())
+
+
+async def _system_info(frontend: Frontend) -> GetSystemInfoResponse:
+    try:
+        return await frontend.call(frontend.service.get_system_info, GetSystemInfoRequest())
+    except RPCError as error:
+        raise frontend.translate(error, "read the system information") from error
+
+
+async def _cluster_id(frontend: Frontend) -> str:
+    # Hosted services refuse it to their users.
+    try:
+        answer = await frontend.call(frontend.service.get_cluster_info, GetClusterInfoRequest())
+    except RPCError:
+        return ""
+    return answer.cluster_id
+
+
+async def measure_clock_skew(frontend: Frontend, clock: Clock) -> timedelta | None:
+    """How far the server's clock is ahead of ours, at least; None where it cannot be measured.
+
+    No API tells the server's time, but it writes down when a poll begins. So we poll a queue of our
+    own, on which there are never tasks, and read when. Nothing is changed by it; the queue lists us
+    as a poller for five minutes.
+    """
+    identity = f"{frontend.client.identity} {uuid.uuid4()}"
+    before = clock()
+    poll = asyncio.create_task(_poll(frontend, identity))
+    try:
+        for _ in range(_LOOKS):
+            began = await _poll_time(frontend, identity)
+            if began is not None:
+                return _outside(began, before, clock())
+            if poll.done():
+                break
+            await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+    except RPCError:
+        return None
+    finally:
+        poll.cancel()
+        with suppress(asyncio.CancelledError):
+            await poll
+    return None
+
+
+def _outside(time: datetime, earliest: datetime, latest: datetime) -> timedelta:
+    """How far a time is outside a span: what the duration of the calls does not explain."""
+    if time > latest:
+        return time - latest
+    return min(time - earliest, timedelta(0))
+
+
+async def _poll(frontend: Frontend, identity: str) -> None:
+    request = PollActivityTaskQueueRequest(
+        namespace=frontend.namespace, task_queue=TaskQueue(name=CLOCK_QUEUE), identity=identity
+    )
+    with suppress(RPCError):
+        await frontend.call(
+            frontend.service.poll_activity_task_queue, request, retry=False, deadline=_POLL_FOR
+        )
+
+
+async def _poll_time(frontend: Frontend, identity: str) -> datetime | None:
+    answer = await frontend.call(
+        frontend.service.describe_task_queue,
+        DescribeTaskQueueRequest(
+            namespace=frontend.namespace,
+            task_queue=TaskQueue(name=CLOCK_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        ),
+    )
+    times = (
+        moment(info, "last_access_time") for info in answer.pollers if info.identity == identity
+    )
+    return next(times, None)
