@@ -63,6 +63,7 @@ ENTRIES: tuple[Entry, ...] = (
         REPAIR,
     ),
     Entry("audit", "audit", "The record of every write.", REPAIR),
+    Entry("worker", "worker", "The workers that poll the handshake's task queues.", SYSTEM),
     Entry(
         "smoke",
         "smoke",

@@ -1,0 +1,380 @@
+"""How the workers of task queues look: what was found wrong with them, and who polls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.padding import Padding
+
+from stigmer_ops.handshake.queue_verdicts import QueueCheck, next_command
+from stigmer_ops.handshake.registration import ProbeAccount, ProbeMethod
+from stigmer_ops.handshake.verdicts import Severity
+from stigmer_ops.handshake.workers import (
+    Backlog,
+    Poller,
+    PollerState,
+    QueueWorkers,
+    Slots,
+    TaskKind,
+    WorkerHeartbeat,
+)
+from stigmer_ops.render.diagnosis import STYLES
+from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FULL_WIDTH = 160
+"""Columns of a terminal from which on `worker list` shows every fact."""
+NO_LIMIT = 100_000
+"""The rate that SDKs report where the worker sets no limit."""
+
+_STATE_STYLES = {
+    PollerState.LIVE: "green",
+    PollerState.STALE: "red",
+    PollerState.SHUT_DOWN: "dim",
+    PollerState.NOT_CURRENT: "yellow",
+}
+
+# --- For machines --------------------------------------------------------------------------------
+
+
+def check_record(check: QueueCheck) -> dict[str, Any]:
+    """One queue of `worker check`."""
+    workers, registration = check.workers, check.registration
+    expected, verdict = workers.expected, check.verdict
+    return {
+        **_queue(workers),
+        "verdict": verdict.id,
+        "title": verdict.title,
+        "severity": str(verdict.severity),
+        "findings": [
+            {
+                "verdict": finding.verdict.id,
+                "title": finding.verdict.title,
+                "severity": str(finding.verdict.severity),
+                "evidence": list(finding.evidence),
+                "remedy": finding.verdict.remedy,
+                "command": next_command(check, finding.verdict),
+                "page": finding.verdict.page,
+            }
+            for finding in check.findings
+        ],
+        "expected_activity_types": list(expected.activity_types),
+        "probed": registration.probed,
+        "answers": [
+            {
+                "identity": one.identity,
+                "answer": one.answer.value,
+                "activity_types": list(one.not_registered.registered)
+                if one.not_registered
+                else None,
+                "activity_types_complete": one.not_registered.complete
+                if one.not_registered
+                else None,
+                "detail": one.detail or None,
+            }
+            for one in registration.answers
+        ],
+        "silent": list(registration.silent),
+        **_kinds(workers),
+        "heartbeats": _heartbeats(workers),
+    }
+
+
+def probe_record(namespace: str, account: ProbeAccount) -> dict[str, Any]:
+    """What the probe did to a namespace."""
+    return {
+        "namespace": namespace,
+        "method": account.method.value,
+        "reason": account.reason or None,
+        "started": account.started,
+        "deleted": account.deleted,
+        "left_behind": list(account.left_behind),
+    }
+
+
+def workers_record(workers: QueueWorkers) -> dict[str, Any]:
+    """One queue of `worker list`."""
+    return {**_queue(workers), **_kinds(workers), "heartbeats": _heartbeats(workers)}
+
+
+def _queue(workers: QueueWorkers) -> dict[str, Any]:
+    expected = workers.expected
+    return {
+        "task_queue": expected.name,
+        "namespace": expected.namespace,
+        "roles": list(expected.roles),
+    }
+
+
+def _kinds(workers: QueueWorkers) -> dict[str, Any]:
+    return {
+        kind.value: {
+            "expected": kind in workers.expected.kinds,
+            "pollers": [_poller_record(workers, poller) for poller in workers.of(kind)],
+            "backlog": _backlog_record(workers.backlog(kind)),
+        }
+        for kind in TaskKind
+    }
+
+
+def _poller_record(workers: QueueWorkers, poller: Poller) -> dict[str, Any]:
+    return {
+        "identity": poller.identity,
+        "state": workers.state(poller).value,
+        "last_access_time": rfc3339(poller.last_access_time),
+        "rate_per_second": poller.rate_per_second,
+        "deployment_name": poller.deployment_name or None,
+        "build_id": poller.build_id or None,
+    }
+
+
+def _backlog_record(backlog: Backlog) -> dict[str, Any]:
+    return {
+        "count": backlog.count,
+        "age_seconds": seconds(backlog.age),
+        "add_rate": round(backlog.add_rate, 3),
+        "dispatch_rate": round(backlog.dispatch_rate, 3),
+    }
+
+
+def _heartbeats(workers: QueueWorkers) -> list[dict[str, Any]] | None:
+    if workers.heartbeats is None:
+        return None
+    return [
+        {
+            "instance_key": beat.instance_key,
+            "identity": beat.identity,
+            "status": beat.status,
+            "host": beat.host or None,
+            "process_id": beat.process_id or None,
+            "sdk_name": beat.sdk_name or None,
+            "sdk_version": beat.sdk_version or None,
+            "start_time": rfc3339(beat.start_time),
+            "heartbeat_time": rfc3339(beat.heartbeat_time),
+            "deployment_name": beat.deployment_name or None,
+            "build_id": beat.build_id or None,
+            "activity_slots": _slots_record(beat.activity_slots),
+            "workflow_slots": _slots_record(beat.workflow_slots),
+            "polls": sorted(beat.polls),
+        }
+        for beat in workers.heartbeats
+    ]
+
+
+def _slots_record(slots: Slots | None) -> dict[str, Any] | None:
+    return None if slots is None else {"used": slots.used, "available": slots.available}
+
+
+# --- For people: worker check --------------------------------------------------------------------
+
+
+def check_page(
+    console: Console,
+    checks: Sequence[QueueCheck],
+    accounts: Mapping[str, ProbeAccount],
+    *,
+    wide: bool,
+) -> None:
+    """A line for every queue, then what was found, then what the probe did."""
+    columns = [
+        Column("TASK QUEUE"),
+        Column("VERDICT", fold=False),
+        Column("ACTIVITY", "right", fold=False),
+        Column("WORKFLOW", "right", fold=False),
+        Column("BACKLOG", "right", fold=False),
+    ]
+    if wide:
+        columns += [Column("ROLE"), Column("NAMESPACE"), Column("ACTIVITY TYPES")]
+    console.print(table_of(columns, [_check_row(check, wide=wide) for check in checks]))
+    for check in checks:
+        _print_findings(console, check, everything=wide)
+    console.print()
+    for namespace, account in accounts.items():
+        _print_account(console, namespace, account)
+
+
+def _check_row(check: QueueCheck, *, wide: bool) -> list[Cell]:
+    workers, verdict = check.workers, check.verdict
+    row: list[Cell] = [
+        workers.expected.name,
+        (verdict.id, STYLES[verdict.severity]),
+        _pollers_cell(workers, TaskKind.ACTIVITY),
+        _pollers_cell(workers, TaskKind.WORKFLOW),
+        _backlog_cell(workers),
+    ]
+    if wide:
+        types = sorted({name for _, said in check.registration.said for name in said.registered})
+        row += [
+            ", ".join(workers.expected.roles) or "-",
+            workers.expected.namespace,
+            ", ".join(types) or "-",
+        ]
+    return row
+
+
+def _pollers_cell(workers: QueueWorkers, kind: TaskKind) -> Cell:
+    """How many live pollers, of how many listed."""
+    live, listed = len(workers.live(kind)), len({poller.identity for poller in workers.of(kind)})
+    if listed:
+        return str(live) if live == listed else f"{live} of {listed}"
+    return ("0", "red") if kind in workers.expected.kinds else ("-", "dim")
+
+
+def _backlog_cell(workers: QueueWorkers) -> str:
+    backlogs = [workers.backlog(kind) for kind in TaskKind]
+    count = sum(backlog.count for backlog in backlogs)
+    age = max((backlog.age for backlog in backlogs if backlog.age), default=None)
+    return f"{count} ({short_duration(age)})" if count and age else str(count)
+
+
+def _print_findings(console: Console, check: QueueCheck, *, everything: bool) -> None:
+    for finding in check.findings:
+        verdict = finding.verdict
+        if verdict.severity is Severity.OK or (
+            verdict.severity is Severity.INFO and not everything
+        ):
+            continue
+        console.print()
+        heading = f"{str(verdict.severity).upper()}  {verdict.id}  {check.workers.expected.name}"
+        console.print(visible(heading), style=STYLES[verdict.severity])
+        console.print(_indented(f"{verdict.title}.", 2))
+        for fact in finding.evidence:
+            console.print(_indented(f"- {visible(fact)}", 4))
+        console.print(_indented(verdict.remedy, 2))
+        console.print(
+            f"    $ {visible(next_command(check, verdict))}", style="cyan", soft_wrap=True
+        )
+        console.print(f"  see {verdict.page}", style="dim")
+
+
+def _indented(text: str, columns: int) -> Padding:
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def _print_account(console: Console, namespace: str, account: ProbeAccount) -> None:
+    console.print(visible(f"{namespace}: {_account_text(account)}"), style="dim")
+    for left in account.left_behind:
+        console.print(f"  not deleted: {visible(left)}", style="yellow")
+
+
+def _account_text(account: ProbeAccount) -> str:
+    because = f" ({account.reason})" if account.reason else ""
+    if account.method is ProbeMethod.NONE:
+        return f"the workers were not probed{because}; the failures of pending activities were read"
+    what = "standalone activities"
+    if account.method is ProbeMethod.WORKFLOW:
+        what = "workflows"
+    deleted = "all" if account.deleted == account.started else str(account.deleted)
+    return f"the probe started {account.started} {what}{because} and deleted {deleted} of them"
+
+
+# --- For people: worker list ---------------------------------------------------------------------
+
+
+def list_page(console: Console, looked: Sequence[QueueWorkers], *, wide: bool) -> None:
+    """A line for every poller, and for every worker that heartbeats and does not poll."""
+    full = wide or console.width >= FULL_WIDTH
+    columns = [
+        Column("TASK QUEUE"),
+        Column("TASKS", fold=False),
+        Column("IDENTITY"),
+        Column("STATE", fold=False),
+        Column("SEEN", "right", fold=False),
+        Column("SLOTS", "right", fold=False),
+    ]
+    if full:
+        columns += [
+            Column("ROLE"),
+            Column("RATE", "right", fold=False),
+            Column("VERSION"),
+            Column("HEARTBEAT", fold=False),
+            Column("SDK", fold=False),
+            Column("HOST"),
+        ]
+    rows = [row for workers in looked for row in _list_rows(workers)]
+    console.print(table_of(columns, [row[: len(columns)] for row in rows]))
+
+
+def _list_rows(workers: QueueWorkers) -> Iterable[list[Cell]]:
+    pollers = sorted(workers.pollers, key=lambda poller: (poller.kind, poller.identity))
+    polling = {poller.identity for poller in pollers}
+    silent = [beat for beat in workers.heartbeats or () if beat.identity not in polling]
+    for poller in pollers:
+        yield _poller_row(workers, poller)
+    for beat in silent:
+        yield _silent_row(workers, beat)
+    if not pollers and not silent:
+        nothing = ["-"] * 5
+        yield [workers.expected.name, *"--", ("not polled", "red"), *"--", _role(workers), *nothing]
+
+
+def _poller_row(workers: QueueWorkers, poller: Poller) -> list[Cell]:
+    state = workers.state(poller)
+    seen = poller.last_access_time
+    beats = workers.heartbeats_of(poller.identity)
+    # The newest is the one that lives, where a process was started again under its name.
+    beat = max(beats, key=_started, default=None)
+    return [
+        workers.expected.name,
+        poller.kind.value,
+        poller.identity,
+        (state.value, _STATE_STYLES[state]),
+        short_duration(workers.time - seen) if seen else "-",
+        _slots_cell(beat.slots(poller.kind)) if beat else "-",
+        _role(workers),
+        "-" if poller.rate_per_second >= NO_LIMIT else f"{poller.rate_per_second:g}/s",
+        _version(poller.deployment_name, poller.build_id),
+        *(_beat_cells(beat) if beat else ("-", "-", "-")),
+    ]
+
+
+def _silent_row(workers: QueueWorkers, beat: WorkerHeartbeat) -> list[Cell]:
+    taken = beat.activity_slots or beat.workflow_slots
+    seen = beat.heartbeat_time
+    return [
+        workers.expected.name,
+        ", ".join(sorted(beat.polls)) or "-",
+        beat.identity,
+        _beat_state(beat),
+        short_duration(workers.time - seen) if seen else "-",
+        _slots_cell(taken),
+        _role(workers),
+        "-",
+        _version(beat.deployment_name, beat.build_id),
+        *_beat_cells(beat),
+    ]
+
+
+def _beat_state(beat: WorkerHeartbeat) -> Cell:
+    """Of a worker that the server does not list as a poller, not under this identity at least."""
+    if beat.shut_down:
+        return "shut-down", "dim"
+    return "heartbeat" if beat.polls else ("not polling", "yellow")
+
+
+def _started(beat: WorkerHeartbeat) -> float:
+    return beat.start_time.timestamp() if beat.start_time else 0.0
+
+
+def _beat_cells(beat: WorkerHeartbeat) -> tuple[str, str, str]:
+    return beat.status, f"{beat.sdk_name} {beat.sdk_version}".strip() or "-", beat.host or "-"
+
+
+def _role(workers: QueueWorkers) -> str:
+    return ", ".join(workers.expected.roles) or "-"
+
+
+def _version(deployment_name: str, build_id: str) -> str:
+    return ":".join(part for part in (deployment_name, build_id) if part) or "-"
+
+
+def _slots_cell(slots: Slots | None) -> str:
+    if slots is None:
+        return "-"
+    if slots.available is None:
+        return str(slots.used)
+    return f"{slots.used}/{slots.used + slots.available}"
