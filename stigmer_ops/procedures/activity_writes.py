@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from stigmer_ops.audit import AuditTrail, Fingerprint, Intent, Operation, Parameters, Target
 from stigmer_ops.errors import (
+    NOTHING_SENT,
     CapabilityError,
     RefusedError,
     StaleError,
@@ -32,6 +33,8 @@ from stigmer_ops.temporal.attempt import locate
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.proof import aftermath_of
 from stigmer_ops.temporal.respond import Answer
+
+_NOT_CHANGED = "the server refused the write, so nothing was changed by it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ async def _proof(frontend: Frontend, write: Write, answer: Answer, operation: Op
     try:
         return await write.read_back(frontend, write.plan, answer)
     except StigmerOpsError as error:
-        if answer is not Answer.ACCEPTED:
+        if answer is Answer.LOST:
+            if error.not_done == NOTHING_SENT:
+                error.not_done = "the server's answer was lost, and our write is not to be seen"
             raise
         operation.done(detail=f"accepted, but not read back: {error.happened}")
         raise UnavailableError(
@@ -110,13 +115,17 @@ async def _proof(frontend: Frontend, write: Write, answer: Answer, operation: Op
 
 async def _explain_refusal(frontend: Frontend, write: Write) -> None:
     """Raise what the activity is now, since the server's NOT_FOUND does not tell."""
-    found = await locate(frontend, write.reference)
+    try:
+        found = await locate(frontend, write.reference)
+    except StaleError as stale:
+        stale.not_done = _NOT_CHANGED
+        raise
     if found.fence != write.plan.fence:
         raise moved_on(write.plan, found.activity, found.fence)
     if not found.activity.state.token_is_live:
         raise StaleError(
             f"attempt {found.fence.attempt} is not started: it is {found.activity.state}",
-            not_done="the server refused the write; nothing was changed",
+            not_done=_NOT_CHANGED,
             next_step=f"stigmer-ops pending show {found.fence.options(frontend.namespace)}",
         )
     raise CapabilityError(

@@ -202,3 +202,47 @@ async def test_write_that_cannot_be_read_back_is_recorded_as_done(
 
     assert results_in(trail) == ["done"]
     assert len(ours(await history(worker))) == 1
+
+
+async def test_extension_of_an_attempt_that_ends_right_after_it_is_recorded_as_done(
+    sandbox: Sandbox, trail: Path
+) -> None:
+    worker = HandWorker(sandbox.client, attempts=3)
+    token = await worker.started()
+    written = asyncio.Event()
+
+    async def end_it(method: str, _request: bytes) -> grpc.StatusCode | None:
+        if method in WRITES:
+            written.set()
+        elif written.is_set():
+            written.clear()
+            await worker.fail(token, retryable=True)
+        return None
+
+    async with unreliable(sandbox, intercept=end_it) as (frontend, _):
+        write = await extension(frontend, await by_ids(frontend, worker), by=timedelta(hours=1))
+        with pytest.raises(UnavailableError, match=r"accepted the write.*at attempt 2"):
+            await executed(frontend, write, trail)
+
+    assert results_in(trail) == ["done"]
+
+
+async def test_extension_that_is_lost_for_an_attempt_that_ended_is_not_called_done(
+    sandbox: Sandbox, trail: Path
+) -> None:
+    worker = HandWorker(sandbox.client)
+    token = await worker.started()
+
+    async def overtaken(method: str, _request: bytes) -> grpc.StatusCode | None:
+        if method not in WRITES:
+            return None
+        await worker.complete(token)
+        return grpc.StatusCode.UNAVAILABLE
+
+    async with unreliable(sandbox, intercept=overtaken) as (frontend, _):
+        write = await extension(frontend, await by_ids(frontend, worker), by=timedelta(hours=1))
+        with pytest.raises(StaleError, match="completed") as stale:
+            await executed(frontend, write, trail)
+
+    assert "lost" in stale.value.not_done
+    assert results_in(trail) == ["refused"]

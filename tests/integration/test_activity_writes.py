@@ -332,9 +332,10 @@ async def test_completion_by_another_between_plan_and_call_is_told(
     write = await planned(frontend, await by_ids(frontend, worker), "fail")
     await worker.complete_by_id(identity="bob@bastion")
 
-    with pytest.raises(StaleError, match=r"completed.*bob@bastion"):
+    with pytest.raises(StaleError, match=r"completed.*bob@bastion") as stale:
         await executed(frontend, write, trail)
 
+    assert stale.value.not_done.startswith("the server refused the write")
     assert results_in(trail) == ["refused"]
 
 
