@@ -39,7 +39,6 @@ REASON = "smoke test"
         "smoke --through-stigmer --agent-id agt-echo --timeout 5m --reason 'CHG-42 after deploy'",
         "smoke --dry-run",
     ),
-    writes=True,
 )
 async def smoke(
     invocation: Invocation,

@@ -9,9 +9,10 @@ Stigmer's callback is waited for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +23,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import RespondActivityTaskCompletedRequest
 from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -32,22 +34,14 @@ from stigmer_ops.procedures.smoke_report import Round, SmokeReport, StigmerReque
 from stigmer_ops.stigmer.service import StigmerService
 from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event
-from stigmer_ops.temporal.own_workflow import (
-    events_at_close,
-    remove,
-    start,
-    terminate,
-)
+from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event, events_backwards
+from stigmer_ops.temporal.own_workflow import remove, start, terminate
 
 WORKFLOW_TYPE = "stigmer-ops/canary"
 ACTIVITY_TYPE = "stigmer-ops/canary-external"
 REASON = "canary handshake of stigmer-ops smoke"
 OUTLIVES = timedelta(seconds=60)
-"""How much longer than a round's timeout its workflow may run where nobody removes it."""
-
-_OtherSide = Callable[[bytes], Awaitable[None]]
-"""Ends the activity of a task token, or has Stigmer end it."""
+"""How much longer than its rounds the workflow may run where nobody removes it."""
 
 
 class _StoppedError(Exception):
@@ -78,36 +72,35 @@ class SmokeSystems:
 
 @workflow.defn(name=WORKFLOW_TYPE)
 class CanaryWorkflow:
-    """Waits for one external activity, as long as the run itself may take."""
+    """Waits for one external activity after the other, until somebody removes it.
+
+    It never closes by itself, since the server removes an open workflow at once and one that has
+    just closed only later.
+    """
 
     @workflow.run
     async def run(self) -> None:
-        """Schedule the activity; its result may be anything."""
-        await workflow.execute_activity(
-            ACTIVITY_TYPE,
-            result_type=RawValue,
-            start_to_close_timeout=workflow.info().run_timeout,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )
+        """Schedule the activity again whenever it has ended, however it did."""
+        while True:
+            with contextlib.suppress(ActivityError):
+                await workflow.execute_activity(
+                    ACTIVITY_TYPE,
+                    result_type=RawValue,
+                    start_to_close_timeout=workflow.info().run_timeout,
+                    retry_policy=RetryPolicy(maximum_attempts=1),
+                )
 
 
 class _ExternalActivity:
     """The canary's external activity: hands its task token over and returns pending."""
 
     def __init__(self) -> None:
-        self._tokens: dict[str, asyncio.Future[bytes]] = {}
-
-    def token_of(self, workflow_id: str) -> asyncio.Future[bytes]:
-        """The token of that workflow's activity, once a worker has started it."""
-        return self._tokens.setdefault(workflow_id, asyncio.get_running_loop().create_future())
+        self.tokens: asyncio.Queue[bytes] = asyncio.Queue()
 
     @activity.defn(name=ACTIVITY_TYPE)
     async def hand_over(self) -> None:
         """Hand the token over."""
-        info = activity.info()
-        waiting = self.token_of(info.workflow_id or "")
-        if not waiting.done():
-            waiting.set_result(info.task_token)
+        self.tokens.put_nowait(activity.info().task_token)
         activity.raise_complete_async()
 
 
@@ -130,7 +123,7 @@ async def audited_smoke(
 
 
 def _told(report: SmokeReport) -> str:
-    said = [f"{len(report.rounds)} of {report.plan.rounds} rounds"]
+    said = [f"{report.completed} of {report.plan.rounds} rounds"]
     if report.execution_id:
         said.append(f"execution {report.execution_id}")
     if report.stopped:
@@ -148,8 +141,8 @@ async def run_smoke(systems: SmokeSystems, report: SmokeReport) -> None:
         StigmerOpsError: A system could not be reached, or refused the canary.
     """
     canary = _Canary(systems, report)
+    await systems.external.describe_namespace()
     try:
-        await systems.external.describe_namespace()
         async with canary.hosted():
             await canary.rounds()
     except _StoppedError as stopped:
@@ -165,9 +158,14 @@ class _Canary:
     systems: SmokeSystems
     report: SmokeReport
     _activity: _ExternalActivity = field(default_factory=_ExternalActivity)
-    _made: list[str] = field(default_factory=list)
+    _calls: list[timedelta] = field(default_factory=list)
+    """How long the other side's call of each round took, the warm-up's first."""
     _awaited: str = ""
     """The execution whose callback has not come yet."""
+
+    @property
+    def _workflow_id(self) -> str:
+        return self.report.task_queue
 
     @asynccontextmanager
     async def hosted(self) -> AsyncIterator[None]:
@@ -188,65 +186,53 @@ class _Canary:
     async def rounds(self) -> None:
         """Do what the plan says."""
         plan = self.report.plan
-        if plan.stigmer is None:
-            await self._round(self._complete)  # the first one pays for the worker's start
-        for _ in range(plan.rounds):
-            if plan.stigmer is None:
-                self.report.rounds.append(await self._round(self._complete))
-            else:
-                self.report.rounds.append(await self._through_stigmer(plan.stigmer))
-
-    async def _through_stigmer(self, request: StigmerRequest) -> Round:
-        async def create(token: bytes) -> None:
-            service = self.systems.service
-            assert service is not None
-            name = self.report.task_queue
-            perhaps = f"an execution named {name}, if Stigmer created one"
-            self.report.left.append(perhaps)  # before the call, whose answer may be lost
-            self.report.execution_id = self._awaited = await service.create_agent_execution(
-                name=name,
-                agent_id=request.agent_id,
-                session_id=request.session_id,
-                message=request.message,
-                callback_token=token,
-            )
-            self.report.left.remove(perhaps)
-
-        return await self._round(create)
-
-    async def _round(self, other_side: _OtherSide) -> Round:
-        workflow_id = await self._started()
-        timeout = self.report.plan.timeout
-        try:
-            token = await asyncio.wait_for(
-                self._activity.token_of(workflow_id), timeout.total_seconds()
-            )
-        except TimeoutError:
-            raise _StoppedError(
-                f"Temporal dispatched no task of the canary to this command within {timeout}",
-                "stigmer-ops check --category temporal",
-            ) from None
-        began = time.monotonic()
-        await other_side(token)
-        call = timedelta(seconds=time.monotonic() - began)
-        events = await events_at_close(self.systems.external, workflow_id, within=timeout)
-        if events is None:
-            raise _StoppedError(*self._no_answer(timeout))
-        self._awaited = ""
-        return measured(events, call=call, agent_works=self.report.plan.stigmer is not None)
-
-    async def _started(self) -> str:
-        workflow_id = f"{self.report.task_queue}-{len(self._made)}"
-        self._made.append(workflow_id)  # before the call, whose answer may be lost
+        # Without an agent in between, the first round would pay for the worker's start.
+        warm_ups = 1 if plan.stigmer is None else 0
         await start(
             self.systems.external,
             workflow_type=WORKFLOW_TYPE,
-            workflow_id=workflow_id,
+            workflow_id=self._workflow_id,
             task_queue=self.report.task_queue,
-            run_timeout=self.report.plan.timeout + OUTLIVES,
+            run_timeout=(plan.rounds + warm_ups) * plan.timeout + OUTLIVES,
             identity=self.systems.identity,
         )
-        return workflow_id
+        token = await self._next_token(
+            f"Temporal dispatched no task of the canary to this command within {plan.timeout}",
+            "stigmer-ops check --category temporal",
+        )
+        for number in range(plan.rounds + warm_ups):
+            token = await self._round(token)
+            self.report.completed = number + 1 - warm_ups
+        events = [event async for event in self._history()]
+        self.report.rounds = measured(events[::-1], self._calls, agent_works=not warm_ups)[
+            warm_ups:
+        ]
+
+    async def _round(self, token: bytes) -> bytes:
+        """Have one activity ended; the token of the next, which shows that the workflow went on."""
+        request, timeout = self.report.plan.stigmer, self.report.plan.timeout
+        began = time.monotonic()
+        if request is None:
+            await self._complete(token)
+        else:
+            await self._create(request, token)
+        self._calls.append(timedelta(seconds=time.monotonic() - began))
+        if request is None:
+            problem = f"the callback was accepted, and the workflow did not go on within {timeout}"
+            hint = "stigmer-ops check --category temporal"
+        else:
+            problem = f"Stigmer did not call back within {timeout}"
+            hint = "stigmer-ops check --category task-queues --category workers"
+        following = await self._next_token(problem, hint)
+        self._awaited = ""
+        return following
+
+    async def _next_token(self, problem: str, hint: str) -> bytes:
+        seconds = self.report.plan.timeout.total_seconds()
+        try:
+            return await asyncio.wait_for(self._activity.tokens.get(), seconds)
+        except TimeoutError:
+            raise _StoppedError(problem, hint) from None
 
     async def _complete(self, token: bytes) -> None:
         frontend = self.systems.external
@@ -263,35 +249,43 @@ class _Canary:
         except RPCError as error:
             raise frontend.translate(error, "complete the canary by its token") from error
 
-    def _no_answer(self, timeout: timedelta) -> tuple[str, str]:
-        if self.report.plan.stigmer is None:
-            return (
-                f"the callback was accepted, and the workflow did not go on within {timeout}",
-                "stigmer-ops check --category temporal",
-            )
-        return (
-            f"Stigmer took execution {self.report.execution_id}, and did not call back within "
-            f"{timeout}",
-            "stigmer-ops check --category task-queues --category workers",
+    async def _create(self, request: StigmerRequest, token: bytes) -> None:
+        service = self.systems.service
+        assert service is not None
+        name = self.report.task_queue
+        perhaps = f"an execution named {name}, if Stigmer created one"
+        self.report.left.append(perhaps)  # before the call, whose answer may be lost
+        self.report.execution_id = self._awaited = await service.create_agent_execution(
+            name=name,
+            agent_id=request.agent_id,
+            session_id=request.session_id,
+            message=request.message,
+            callback_token=token,
         )
+        self.report.left.remove(perhaps)
 
-    async def clean_up(self) -> None:
-        """Remove the canary's workflows, and the execution whose callback nobody awaits now."""
-        await asyncio.gather(*map(self._remove, self._made))
-        if self._awaited:
-            await self._terminate(ExecutionKind.AGENT.workflow_id(self._awaited))
-
-    async def _remove(self, workflow_id: str) -> None:
+    async def _history(self) -> AsyncIterator[HistoryEvent]:
+        """The canary's events, newest first."""
         frontend = self.systems.external
         try:
-            gone = await remove(
-                frontend, workflow_id, reason=REASON, identity=self.systems.identity
-            )
+            async for event in events_backwards(frontend, self._workflow_id, ""):
+                yield event
+        except RPCError as error:
+            raise frontend.translate(error, "read the canary's history") from error
+
+    async def clean_up(self) -> None:
+        """Remove the canary's workflow, and the execution whose callback nobody awaits now."""
+        frontend, identity = self.systems.external, self.systems.identity
+        try:
+            gone = await remove(frontend, self._workflow_id, reason=REASON, identity=identity)
+            if not gone:
+                self.report.left.append(f"{self._workflow_id}, closed: we may not delete it")
         except StigmerOpsError as error:
-            self.report.left.append(f"{workflow_id} (ends by its run timeout): {error.happened}")
-            return
-        if not gone:
-            self.report.left.append(f"{workflow_id}, closed: we may not delete it")
+            self.report.left.append(
+                f"{self._workflow_id}, which ends by its run timeout: {error.happened}"
+            )
+        if self._awaited:
+            await self._terminate(ExecutionKind.AGENT.workflow_id(self._awaited))
 
     async def _terminate(self, workflow_id: str) -> None:
         frontend, identity = self.systems.stigmer, self.systems.identity
@@ -301,44 +295,51 @@ class _Canary:
             self.report.left.append(f"{workflow_id}: {error.happened}")
 
 
-def measured(events: Sequence[HistoryEvent], *, call: timedelta, agent_works: bool) -> Round:
-    """The times of a canary that has closed.
+def measured(
+    events: Sequence[HistoryEvent], calls: Sequence[timedelta], *, agent_works: bool
+) -> list[Round]:
+    """The times of a canary's rounds.
 
     Args:
-        events: Its whole history.
-        call: How long the other side's call took.
+        events: Its whole history, in order.
+        calls: How long the other side's call took in each round.
         agent_works: Whether something lay between that call's answer and the callback.
 
     Raises:
-        _StoppedError: Its activity did not complete, or the workflow did not go on after it.
+        _StoppedError: One of the activities did not complete, or the history breaks off.
     """
-    closing = _first(events, *CLOSES_ACTIVITY)
-    closed = closing_event(closing)
-    if closed.outcome != "COMPLETED":
-        failure = closed.failure.message if closed.failure else ""
-        raise _StoppedError(
-            f"the callback came, and the activity {closed.outcome.lower()}: {failure}",
-            "read the log of the agent runner",
+    rounds: list[Round] = []
+    following = iter(events)
+    for call in calls:
+        scheduled = _next(following, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
+        started = _next(following, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
+        closing = _next(following, *CLOSES_ACTIVITY)
+        closed = closing_event(closing)
+        if closed.outcome != "COMPLETED":
+            failure = closed.failure.message if closed.failure else ""
+            raise _StoppedError(
+                f"the callback came, and the activity {closed.outcome.lower()}: {failure}",
+                "read the log of the agent runner",
+            )
+        going_on = _next(following, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+        waited = max(_between(started, closing) - call, timedelta(0))
+        rounds.append(
+            Round(
+                dispatch=_between(scheduled, started),
+                call=call,
+                agent=waited if agent_works else timedelta(0),
+                resume=_between(closing, going_on),
+            )
         )
-    scheduled = _first(events, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
-    started = _first(events, EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED)
-    going_on = _first(events, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED, after=closing.event_id)
-    waited = _between(started, closing) - call
-    return Round(
-        dispatch=_between(scheduled, started),
-        call=call,
-        agent=max(waited, timedelta(0)) if agent_works else timedelta(0),
-        resume=_between(closing, going_on),
-    )
+    return rounds
 
 
-def _first(
-    events: Sequence[HistoryEvent], *kinds: EventType.ValueType, after: int = 0
-) -> HistoryEvent:
+def _next(events: Iterator[HistoryEvent], *kinds: EventType.ValueType) -> HistoryEvent:
+    """The next event of one of these kinds; the canary's activities follow one another."""
     for event in events:
-        if event.event_type in kinds and event.event_id > after:
+        if event.event_type in kinds:
             return event
-    raise _StoppedError("somebody else closed the canary's workflow", "run it again")
+    raise _StoppedError("somebody else interfered with the canary's workflow", "run it again")
 
 
 def _between(earlier: HistoryEvent, later: HistoryEvent) -> timedelta:

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-OPERATION = "smoke"
-"""The command's name in the audit trail."""
-
 
 @dataclass(frozen=True, slots=True)
 class StigmerRequest:
@@ -90,8 +87,9 @@ class SmokeReport:
 
     Attributes:
         plan: What was to be done.
-        task_queue: The canary's own queue; its workflow ids begin with the same.
-        rounds: The measured handshakes that were completed.
+        task_queue: The canary's own queue; its workflow id is the same.
+        completed: How many measured handshakes have come through.
+        rounds: Their times, once all have.
         stopped: Why it stopped before its end; empty if it did not.
         hint: What to type next where it stopped.
         execution_id: The Stigmer execution that was created.
@@ -100,6 +98,7 @@ class SmokeReport:
 
     plan: SmokePlan
     task_queue: str
+    completed: int = 0
     rounds: list[Round] = field(default_factory=list)
     stopped: str = ""
     hint: str = ""

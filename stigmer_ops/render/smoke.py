@@ -64,7 +64,7 @@ def smoke_record(report: SmokeReport) -> Record:
         "stopped": report.stopped or None,
         "next": report.hint or None,
         "rounds_planned": plan.rounds,
-        "rounds_completed": len(report.rounds),
+        "rounds_completed": report.completed,
         "through_stigmer": plan.stigmer is not None,
         "execution_id": report.execution_id or None,
         "budget_seconds": seconds(plan.budget) if plan.stigmer is None else None,
@@ -100,7 +100,7 @@ def smoke_page(console: Console, report: SmokeReport, address: str, namespace: s
     """The times by stage, and the verdict."""
     plan = report.plan
     through = " and Stigmer" if plan.stigmer is not None else ""
-    rounds = f"{len(report.rounds)} of {plan.rounds} rounds"
+    rounds = f"{report.completed} of {plan.rounds} rounds"
     console.print(
         Text(visible(f"canary through {address}, namespace {namespace}{through}: {rounds}"))
     )

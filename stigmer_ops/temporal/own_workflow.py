@@ -1,19 +1,15 @@
-"""A workflow of our own, under an id that nobody else uses: started, followed, and removed."""
+"""A workflow of our own, under an id that nobody else uses: started and removed."""
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.common.v1 import Payloads, WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import HistoryEventFilterType
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
-    GetWorkflowExecutionHistoryRequest,
     StartWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
 )
@@ -63,51 +59,11 @@ async def start(
         raise frontend.translate(error, "start a workflow") from error
 
 
-async def events_at_close(
-    frontend: Frontend, workflow_id: str, *, within: timedelta
-) -> list[HistoryEvent] | None:
-    """Wait until a workflow has closed; its history then, or None if it did not close in time.
-
-    For short histories: the first page is read.
-
-    Raises:
-        StigmerOpsError: It could not be read.
-    """
-    request = GetWorkflowExecutionHistoryRequest(
-        namespace=frontend.namespace,
-        execution=WorkflowExecution(workflow_id=workflow_id),
-        wait_new_event=True,
-        history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
-    )
-    try:
-        async with asyncio.timeout(within.total_seconds()):
-            while True:
-                page = await frontend.call(
-                    frontend.service.get_workflow_execution_history, request, deadline=LONG_POLL
-                )
-                if page.history.events:
-                    return await _events(frontend, workflow_id)
-                request.next_page_token = page.next_page_token
-    except TimeoutError:
-        return None
-    except RPCError as error:
-        raise frontend.translate(error, f"follow workflow {workflow_id}") from error
-
-
-async def _events(frontend: Frontend, workflow_id: str) -> list[HistoryEvent]:
-    page = await frontend.call(
-        frontend.service.get_workflow_execution_history,
-        GetWorkflowExecutionHistoryRequest(
-            namespace=frontend.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
-        ),
-    )
-    return list(page.history.events)
-
-
 async def remove(frontend: Frontend, workflow_id: str, *, reason: str, identity: str) -> bool:
     """Delete a workflow, open or closed; where that is not allowed, terminate it.
 
-    The server deletes a moment after it has answered, and terminates an open one at once.
+    An open one is gone within a second. One that has just closed stays for up to a minute after the
+    server has answered: it deletes what has closed only once that is in visibility.
 
     Returns:
         Whether nothing is left of it: False where it stays, closed, until the retention is over.
