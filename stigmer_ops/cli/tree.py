@@ -59,10 +59,17 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "activity",
         "activity",
-        "Complete, fail or extend one attempt of an activity, and prove it.",
+        "Complete, fail, redeliver to or extend one attempt of an activity, and prove it.",
         REPAIR,
     ),
     Entry("audit", "audit", "The record of every write.", REPAIR),
+    Entry(
+        "check",
+        "check",
+        "Check the whole system, and say for whatever is wrong what to do about it.",
+        SYSTEM,
+        group=False,
+    ),
     Entry("worker", "worker", "The workers that poll the handshake's task queues.", SYSTEM),
     Entry(
         "smoke",
