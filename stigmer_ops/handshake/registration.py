@@ -87,11 +87,18 @@ def parse_not_registered(message: str, *, truncated: bool = False) -> NotRegiste
 
 def _types(text: str, *, truncated: bool) -> list[str]:
     if text.startswith("["):
-        return [str(json.loads(item)) for item in _JSON_STRING.findall(text)]
+        return [name for item in _JSON_STRING.findall(text) if (name := _unquoted(item))]
     names = text.removesuffix("]").split(_COMMA)
     if truncated:
         names = names[:-1]
     return [name for name in names if name]
+
+
+def _unquoted(item: str) -> str:
+    try:
+        return str(json.loads(item))
+    except ValueError:
+        return ""  # not written by an SDK
 
 
 class ProbeMethod(StrEnum):
