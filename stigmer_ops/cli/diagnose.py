@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import ActivityFilters, ActivityReference, Connection
 from stigmer_ops.cli.pending_scan import selection_of
+from stigmer_ops.cli.systems import both_sides
 from stigmer_ops.errors import ExitCode, InputError, UsageError
 from stigmer_ops.render.output import Document, OutputFormat
 
@@ -58,22 +58,14 @@ async def diagnose(
 
     Exits 1 if anything is stuck, 3 if something could not be read.
     """
-    from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems
+    from stigmer_ops.diagnosis.diagnose import DiagnosisReport
     from stigmer_ops.diagnosis.diagnose import diagnose as judge
-    from stigmer_ops.stigmer.service import stigmer_service
 
     began = time.monotonic()
     settings = invocation.settings
     report = DiagnosisReport()
-    async with AsyncExitStack() as stack:
-        external = await stack.enter_async_context(invocation.temporal(connection))
-        stigmer = external
-        if settings.stigmer.namespace not in (None, external.namespace):
-            stigmer = await stack.enter_async_context(
-                invocation.temporal(connection, namespace=settings.stigmer.namespace)
-            )
-        service = await stack.enter_async_context(stigmer_service(settings.stigmer))
-        systems = Systems(external, stigmer, service)
+    async with both_sides(invocation, connection) as systems:
+        external, stigmer = systems.external, systems.stigmer
         found = _activities(invocation, systems, reference, filters, report)
         await judge(systems, found, settings, now=invocation.now, report=report)
         if plan_out is not None:

@@ -140,6 +140,32 @@ async def diagnose(
     report.diagnoses = await _second_look(systems.external, diagnoses, report)
 
 
+async def executions_of(
+    systems: Systems,
+    activity: PendingActivity,
+    settings: Settings,
+    *,
+    now: Callable[[], datetime],
+) -> list[StigmerExecution]:
+    """The executions whose token, damaged or not, names exactly this attempt.
+
+    Raises:
+        StigmerOpsError: The Stigmer workflows could not be listed.
+    """
+    report = DiagnosisReport()
+
+    async def only() -> AsyncIterator[PendingActivity]:
+        yield activity
+
+    await diagnose(systems, only(), settings, now=now, report=report)
+    return [
+        execution
+        for diagnosis in report.diagnoses
+        for execution in diagnosis.executions
+        if execution.claim.key == activity.key and execution.claim.attempt == activity.attempt
+    ]
+
+
 def _oldest(pending: Sequence[PendingActivity]) -> datetime | None:
     times = [activity.waiting_since for activity in pending]
     if None in times:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
+from temporalio.service import RPCError, RPCStatusCode
+
+from stigmer_ops.errors import UsageError
 from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.execution import (
     KIND_BY_WORKFLOW_TYPE,
     Claim,
+    ExecutionKind,
     StigmerExecution,
     TokenState,
 )
 from stigmer_ops.stigmer.execution_input import UnreadableInputError, read_execution_input
+from stigmer_ops.temporal.describe import describe_workflow
 from stigmer_ops.temporal.executions import StartedWorkflow, stigmer_workflows
 from stigmer_ops.temporal.frontend import Frontend
 
@@ -28,6 +33,37 @@ async def stigmer_executions(
     workflows = stigmer_workflows(frontend, KIND_BY_WORKFLOW_TYPE, started_since=started_since)
     async for workflow in workflows:
         yield _execution(workflow)
+
+
+async def execution_named(frontend: Frontend, execution_id: str) -> StigmerExecution:
+    """The execution of that id, of either kind; its token is not read.
+
+    Raises:
+        UsageError: Temporal has no workflow of it.
+        StigmerOpsError: Temporal could not be asked.
+    """
+    for kind in ExecutionKind:
+        try:
+            found = await describe_workflow(frontend, kind.workflow_id(execution_id))
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                continue
+            raise frontend.translate(error, f"find execution {execution_id}") from error
+        return StigmerExecution(
+            execution_id=execution_id,
+            kind=kind,
+            workflow_id=found.workflow_id,
+            run_id=found.run_id,
+            status=found.status,
+            task_queue="",
+            claim=Claim(TokenState.UNREADABLE, "not read"),
+            start_time=found.start_time,
+            close_time=found.close_time,
+        )
+    raise UsageError(
+        f"namespace {frontend.namespace} has no workflow of execution {execution_id}",
+        next_step="check the id; Temporal deletes closed workflows after the retention period",
+    )
 
 
 def _execution(workflow: StartedWorkflow) -> StigmerExecution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from temporalio.service import RPCError
 
@@ -10,6 +11,7 @@ from stigmer_ops.errors import UsageError
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.temporal.describe import describe_workflow, pending_standalone
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.history import find_activity
 
 
 async def named_activities(
@@ -31,12 +33,27 @@ async def named_activities(
             pending = (await describe_workflow(frontend, workflow_id, run_id)).pending
         else:
             pending = await pending_standalone(frontend, activity_id, run_id)
+        wanted = [
+            await _with_first_schedule(frontend, one)
+            for one in pending
+            if activity_id in ("", one.activity_id)
+        ]
     except RPCError as error:
         raise frontend.translate(error, "find the activity") from error
-    wanted = [one for one in pending if activity_id in ("", one.activity_id)]
     if not wanted:
         raise UsageError(
             "no such activity is pending: it has ended, or the ids are wrong",
             next_step="stigmer-ops pending show, with the same ids, says what became of it",
         )
     return wanted
+
+
+async def _with_first_schedule(frontend: Frontend, activity: PendingActivity) -> PendingActivity:
+    """A retried activity with the time of its first schedule, from which its executions date."""
+    if activity.attempt <= 1 or activity.first_scheduled_time is not None:
+        return activity
+    events = await find_activity(
+        frontend, activity.workflow_id, activity.run_id, activity_id=activity.activity_id
+    )
+    since = None if events is None else events.scheduled_time
+    return replace(activity, first_scheduled_time=since)

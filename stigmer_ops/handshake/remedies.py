@@ -27,7 +27,9 @@ EXTEND_BY = "2h"
 def shell_word(text: str) -> str:
     """`text` as one word of a POSIX shell, or of bash where it holds control characters."""
     if text.isprintable():
-        return shlex.quote(text)
+        # An apostrophe reads better in double quotes, where nothing else would be interpreted.
+        readable = "'" in text and not set('"$`\\!') & set(text)
+        return f'"{text}"' if readable else shlex.quote(text)
     escaped = re.sub(
         r"[\\']|[^\x20-\x7e]",
         lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode("utf-8", "replace")),

@@ -75,6 +75,8 @@ class WritePlan:
         fencing: What keeps it from reaching another attempt.
         identity: What the history will keep as the caller.
         reason: Why, in the operator's words; empty only in a dry run.
+        delivered_from: Whose outcome is delivered and where it was read, where the operator did
+            not give the content.
     """
 
     server_address: str
@@ -85,10 +87,13 @@ class WritePlan:
     fencing: Fencing
     identity: str
     reason: str
+    delivered_from: str = ""
 
     @property
     def verb(self) -> str:
-        """The subcommand of `activity`: complete, fail or extend."""
+        """The subcommand of `activity`: complete, fail, redeliver or extend."""
+        if self.delivered_from:
+            return "redeliver"
         match self.change:
             case ResultContent():
                 return "complete"

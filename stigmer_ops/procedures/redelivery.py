@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError
 
-from stigmer_ops.errors import RefusedError
+from stigmer_ops.errors import NOTHING_SENT, RefusedError
 from stigmer_ops.handshake.execution import (
     CallbackState,
     Edition,
@@ -29,7 +30,6 @@ from stigmer_ops.temporal.executions import decoded
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event, events_backwards
 
-NOTHING_SENT = "nothing was sent to Temporal"
 FAILURE_TYPE = "StigmerExecutionFailed"
 """`ApplicationFailureInfo.type` of a redelivered failure; the editions have none in common."""
 
@@ -41,16 +41,24 @@ _ENDED = {"EXECUTION_COMPLETED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
 class Delivery:
     """An outcome, and where it was read.
 
-    Exactly one of `result` (a JSON value) and `failure` (a message) is set. `message_type` is set
-    where the result is the protobuf JSON form of that message, to be encoded as `json/protobuf`;
-    otherwise it is plain JSON, as the Go edition delivers it.
+    Exactly one of `result` and `failure` (a message) is set. The result is a JSON value, as the Go
+    edition delivers it, or a protobuf message, as the Java edition does; `text` is how it may be
+    shown. `incomplete` says that the service sent fields that are not known here, and are left out.
     """
 
     execution: StigmerExecution
     source: str
     result: Any = None
     failure: str | None = None
-    message_type: str = ""
+    incomplete: bool = False
+
+    @property
+    def text(self) -> str:
+        """The result as JSON, without the task token that an execution holds."""
+        value = self.result
+        if isinstance(value, Message):
+            value = json_format.MessageToDict(value)
+        return json.dumps(without_token(value), ensure_ascii=False)
 
 
 async def find_delivery(
@@ -108,13 +116,14 @@ def _completed(
 ) -> Delivery:
     source = "what the Stigmer service says of it"
     if events.callback.edition is Edition.JAVA:
-        value = json_format.MessageToDict(said.message)
-        return Delivery(execution, source, value, message_type=said.message.DESCRIPTOR.full_name)
+        return Delivery(execution, source, said.message)
     # Go's encoding/json writes the names and enum numbers of the .proto file.
     value = json_format.MessageToDict(
         said.message, preserving_proto_field_name=True, use_integers_for_enums=True
     )
-    return Delivery(execution, source, value)
+    known = json_format.ParseDict(value, type(said.message)())
+    incomplete = known.ByteSize() < said.message.ByteSize()
+    return Delivery(execution, source, value, incomplete=incomplete)
 
 
 def _failed(events: CallbackEvents) -> bool:
