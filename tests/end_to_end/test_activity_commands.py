@@ -7,7 +7,7 @@ import base64
 import getpass
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import RespondWorkflowTaskFailedRequest
 from stigmer_ops.audit import Result
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.sandbox.sandbox import Sandbox
-from support.activity_writes import closing, history
+from support.activity_writes import closing, finish, history
 from support.audit import records
 from support.codec import ENCODING, codec_server
 from support.command_line import Finished, stigmer_ops
@@ -54,11 +54,18 @@ def activity(variables: dict[str, str]) -> Activity:
 
 
 @pytest.fixture
-async def worker(sandbox: Sandbox) -> HandWorker:
-    """A worker with one started activity, whose id is 1."""
+async def worker(sandbox: Sandbox) -> AsyncIterator[HandWorker]:
+    """A worker with one started activity, whose id is 1; its workflow goes on when it can."""
     worker = HandWorker(sandbox.client)
     await worker.started()
-    return worker
+    going_on = asyncio.create_task(take_up(worker))
+    yield worker
+    going_on.cancel()
+    await asyncio.gather(going_on, return_exceptions=True)
+
+
+async def take_up(worker: HandWorker) -> None:
+    await finish(worker, await worker.workflow_task())
 
 
 def ids(worker: HandWorker) -> tuple[str, ...]:
@@ -82,6 +89,7 @@ async def test_complete_ends_the_activity_and_proves_it(
     assert document["fence"]["run_id"] == worker.run_id
     assert document["fence"]["by"] == "server"
     assert document["proof"]["event_id"] == 7
+    assert document["proof"]["workflow"] == "resumed"
     assert document["proof"]["identity"] == completed.identity == identity
     assert json.loads(completed.result.payloads[0].data)["message"] == "manually completed"
     intent, outcome = records(trail)
@@ -302,8 +310,10 @@ async def test_lost_answer_is_proved_from_the_history(
 
 
 async def test_workflow_that_cannot_digest_the_result_is_a_finding(
-    activity: Activity, worker: HandWorker
+    activity: Activity, sandbox: Sandbox
 ) -> None:
+    worker = HandWorker(sandbox.client)
+    await worker.started()
     completing = asyncio.create_task(activity("complete", *ids(worker), *WRITE, "-o", "json"))
     task = await worker.workflow_task()
     await worker.call(
