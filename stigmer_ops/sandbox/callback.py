@@ -19,8 +19,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from . import names
-from .store import Execution
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.store import Execution
 
 DECODE_ERROR = (
     "unable to decode the activity function input payload with error: payload item 0: unable to "

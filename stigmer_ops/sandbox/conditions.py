@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import PendingActivityState, WorkflowExecutionStatus
 
-from . import names
+from stigmer_ops.sandbox import names
 
 SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from . import conditions
-from .conditions import Condition
-from .handshake import Handshake, Kind
-from .plan import Call
+from stigmer_ops.sandbox import conditions
+from stigmer_ops.sandbox.conditions import Condition
+from stigmer_ops.sandbox.handshake import Handshake, Kind
+from stigmer_ops.sandbox.plan import Call
 
 
 @dataclass(frozen=True, kw_only=True)

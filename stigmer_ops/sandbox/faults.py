@@ -6,11 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from stigmer_ops.errors import UsageError
-
-from . import conditions
-from .fault import Fault
-from .handshake import Handshake, Kind
-from .plan import (
+from stigmer_ops.sandbox import conditions
+from stigmer_ops.sandbox.fault import Fault
+from stigmer_ops.sandbox.handshake import Handshake, Kind
+from stigmer_ops.sandbox.plan import (
     DAY,
     ActivitySettings,
     Agent,

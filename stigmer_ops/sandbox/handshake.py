@@ -22,9 +22,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.errors import UnavailableError
-
-from .conditions import Condition, Observation, SeenActivity, SeenWorkflow
-from .store import Execution, ExecutionStore, workflow_id_of
+from stigmer_ops.sandbox.conditions import Condition, Observation, SeenActivity, SeenWorkflow
+from stigmer_ops.sandbox.store import Execution, ExecutionStore, workflow_id_of
 
 REASON = "sandbox fault"
 """Reason given for every operation; histories and descriptions show it."""

@@ -22,11 +22,10 @@ from temporalio.client import Client
 from temporalio.converter import DefaultPayloadConverter
 from temporalio.exceptions import ApplicationError
 
+from stigmer_ops.sandbox.callback import respond_completed, respond_failed
+from stigmer_ops.sandbox.plan import CALLBACK_ATTEMPTS, CALLBACK_RETRY_INTERVAL
+from stigmer_ops.sandbox.scale import TimeScale
 from stigmer_ops.stigmer.api.agentexecution_pb2 import AgentExecution
-
-from .callback import respond_completed, respond_failed
-from .plan import CALLBACK_ATTEMPTS, CALLBACK_RETRY_INTERVAL
-from .scale import TimeScale
 
 MARKER = "LocalActivity"
 COMPLETE_EXTERNAL = "CompleteExternalActivity"

@@ -34,12 +34,11 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.java_callback import JavaCallback
+from stigmer_ops.sandbox.plan import Script
+from stigmer_ops.sandbox.store import ExecutionStore
 from stigmer_ops.stigmer.api.agentexecution_pb2 import AgentExecution
-
-from . import names
-from .java_callback import JavaCallback
-from .plan import Script
-from .store import ExecutionStore
 
 POLLERS = 4
 STEPS = (names.ENSURE_THREAD, names.EXECUTE_AGENT, names.CLEAN_UP)

@@ -24,8 +24,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from stigmer_ops.errors import UnavailableError
-
-from . import names
+from stigmer_ops.sandbox import names
 
 CONCURRENCY = 64
 WORKFLOW_TYPE = "ProcessOrder"

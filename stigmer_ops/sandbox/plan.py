@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from . import names
-from .scale import LATENCY_FLOOR, TimeScale
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.scale import LATENCY_FLOOR, TimeScale
 
 CALLBACK_ATTEMPTS = 3
 CALLBACK_RETRY_INTERVAL = timedelta(seconds=1)

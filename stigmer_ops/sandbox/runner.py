@@ -8,12 +8,11 @@ import time
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.plan import Agent, Script
+from stigmer_ops.sandbox.store import Execution, ExecutionStore
 from stigmer_ops.stigmer.api.agentexecution_pb2 import AgentExecution, AgentExecutionStatus
 from stigmer_ops.stigmer.api.workflowexecution_pb2 import WorkflowExecution
-
-from . import names
-from .plan import Agent, Script
-from .store import Execution, ExecutionStore
 
 AGENT_ERROR = "the model refused the request: context window exceeded"
 """Why agents fail."""

@@ -15,16 +15,15 @@ from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter
 
 from stigmer_ops.errors import UsageError
-
-from . import names
-from .faults import MINUTE, fault
-from .handshake import Handshake, Kind
-from .plan import RUN_TIMEOUTS, ActivitySettings, Call, Edition
-from .scale import TimeScale
-from .server import TemporalServer
-from .workers import Role, Workers
-from .world import World, make_world
-from .zigflow import ONE_AGENT, RETRY_INTERVAL, SEVERAL_AGENTS, TIMEOUT_HANDLING
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.faults import MINUTE, fault
+from stigmer_ops.sandbox.handshake import Handshake, Kind
+from stigmer_ops.sandbox.plan import RUN_TIMEOUTS, ActivitySettings, Call, Edition
+from stigmer_ops.sandbox.scale import TimeScale
+from stigmer_ops.sandbox.server import TemporalServer
+from stigmer_ops.sandbox.workers import Role, Workers
+from stigmer_ops.sandbox.world import World, make_world
+from stigmer_ops.sandbox.zigflow import ONE_AGENT, RETRY_INTERVAL, SEVERAL_AGENTS, TIMEOUT_HANDLING
 
 _SETTLE_SECONDS = 30.0
 _UNDER_WAY = 24

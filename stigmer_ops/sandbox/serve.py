@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from .handshake import Handshake
-from .sandbox import Sandbox
+from stigmer_ops.sandbox.handshake import Handshake
+from stigmer_ops.sandbox.sandbox import Sandbox
 
 DEFAULT_FAULTS: Mapping[str, int] = {
     "healthy": 3,

@@ -31,8 +31,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.errors import CapabilityError, UnavailableError
-
-from . import supervisor
+from stigmer_ops.sandbox import supervisor
 
 DYNAMIC_CONFIG: Mapping[str, object] = {
     # Off by default in server 1.32; needed to pause a whole workflow.

@@ -12,14 +12,13 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.converter import BinaryProtoPayloadConverter, JSONProtoPayloadConverter
 
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.plan import ANNOTATION, Encoding, Script
+from stigmer_ops.sandbox.store import Execution, ExecutionStore, OneKind, workflow_id_of
 from stigmer_ops.stigmer.api import agentexecution_pb2 as agent
 from stigmer_ops.stigmer.api import agentexecution_pb2_grpc as agent_grpc
 from stigmer_ops.stigmer.api import workflowexecution_pb2 as workflow
 from stigmer_ops.stigmer.api import workflowexecution_pb2_grpc as workflow_grpc
-
-from . import names
-from .plan import ANNOTATION, Encoding, Script
-from .store import Execution, ExecutionStore, OneKind, workflow_id_of
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 100
 

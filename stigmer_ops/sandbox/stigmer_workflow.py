@@ -8,19 +8,13 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.callback import callback_input
+from stigmer_ops.sandbox.plan import CALLBACK_RETRY_INTERVAL, RUNNER_RETRY_INTERVAL, Agent, Script
+from stigmer_ops.sandbox.scale import LATENCY_FLOOR
+from stigmer_ops.sandbox.store import Execution, ExecutionStore
 from stigmer_ops.stigmer.api.agentexecution_pb2 import AgentExecution
 from stigmer_ops.stigmer.api.workflowexecution_pb2 import WorkflowExecution
-
-from . import names
-from .callback import callback_input
-from .plan import (
-    CALLBACK_RETRY_INTERVAL,
-    RUNNER_RETRY_INTERVAL,
-    Agent,
-    Script,
-)
-from .scale import LATENCY_FLOOR
-from .store import Execution, ExecutionStore
 
 RETRIED_AGENTS = frozenset({Agent.CRASHES, Agent.FALLS_SILENT})
 """Agents whose runner was set up to retry without limit, so that their trouble can be watched."""

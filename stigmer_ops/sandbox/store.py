@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
+from stigmer_ops.sandbox.names import AGENT_WORKFLOW, WORKFLOW_WORKFLOW
+from stigmer_ops.sandbox.plan import Script
 from stigmer_ops.stigmer.api.agentexecution_pb2 import AgentExecution
 from stigmer_ops.stigmer.api.agentexecution_pb2 import ExecutionPhase as AgentPhase
 from stigmer_ops.stigmer.api.workflowexecution_pb2 import ExecutionPhase as WorkflowPhase
 from stigmer_ops.stigmer.api.workflowexecution_pb2 import WorkflowExecution
-
-from .names import AGENT_WORKFLOW, WORKFLOW_WORKFLOW
-from .plan import Script
 
 Execution = AgentExecution | WorkflowExecution
 OneKind = TypeVar("OneKind", bound=Execution)

@@ -12,20 +12,19 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from stigmer_ops.errors import UnavailableError
-
-from . import names
-from .callback import Callback
-from .java_edition import JavaEdition
-from .plan import Deployment, Edition, Script, queue_of
-from .runner import Runner
-from .stigmer_workflow import (
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.callback import Callback
+from stigmer_ops.sandbox.java_edition import JavaEdition
+from stigmer_ops.sandbox.plan import Deployment, Edition, Script, queue_of
+from stigmer_ops.sandbox.runner import Runner
+from stigmer_ops.sandbox.stigmer_workflow import (
     AgentExecutionWorkflow,
     StatusUpdates,
     WorkflowExecutionWorkflow,
     WorkflowValidationWorkflow,
 )
-from .world import World
-from .zigflow import OneAgent, SeveralAgents, TimeoutHandling
+from stigmer_ops.sandbox.world import World
+from stigmer_ops.sandbox.zigflow import OneAgent, SeveralAgents, TimeoutHandling
 
 STOP_SECONDS = 15.0
 """How long a worker may take to stop; it takes well below a second on an idle machine."""

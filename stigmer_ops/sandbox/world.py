@@ -9,10 +9,10 @@ import grpc.aio
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from .server import TemporalServer, free_ports, runtime
-from .stigmer_service import StigmerService
-from .store import ExecutionStore
-from .zigflow import Zigflow
+from stigmer_ops.sandbox.server import TemporalServer, free_ports, runtime
+from stigmer_ops.sandbox.stigmer_service import StigmerService
+from stigmer_ops.sandbox.store import ExecutionStore
+from stigmer_ops.sandbox.zigflow import Zigflow
 
 NOT_LISTENING = "127.0.0.1:1"
 """An address that refuses connections: port 1 (tcpmux) has no users."""

@@ -18,6 +18,8 @@ from temporalio import activity, workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
+from stigmer_ops.sandbox import names
+from stigmer_ops.sandbox.plan import ANNOTATION, Call, Edition, TokenState
 from stigmer_ops.stigmer.api.agentexecution_pb2 import AgentExecution, AgentExecutionSpec
 from stigmer_ops.stigmer.api.agentexecution_pb2_grpc import AgentExecutionCommandControllerStub
 from stigmer_ops.stigmer.api.apiresource_pb2 import ApiResourceMetadata
@@ -25,9 +27,6 @@ from stigmer_ops.stigmer.api.workflowexecution_pb2 import WorkflowExecution, Wor
 from stigmer_ops.stigmer.api.workflowexecution_pb2_grpc import (
     WorkflowExecutionCommandControllerStub,
 )
-
-from . import names
-from .plan import ANNOTATION, Call, Edition, TokenState
 
 ONE_AGENT = "summarise-ticket"
 SEVERAL_AGENTS = "compare-offers"

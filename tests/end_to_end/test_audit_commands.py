@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.command_line import Finished, stigmer_ops
 
 from stigmer_ops.audit import (
     AuditTrail,
@@ -21,6 +20,7 @@ from stigmer_ops.audit import (
     Target,
 )
 from stigmer_ops.cli.audit import ResultFilter
+from support.command_line import Finished, stigmer_ops
 
 HOSTILE = "order-\x1b[31m\u202e\nINC"
 

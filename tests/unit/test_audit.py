@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.audit import NOW, intent, records, trail_at
 
 from stigmer_ops.audit import (
     GENESIS,
@@ -27,6 +26,7 @@ from stigmer_ops.audit import (
 from stigmer_ops.audit.line import INTENT_LIMIT, decode, digest, encode
 from stigmer_ops.audit.record import DETAIL_LIMIT
 from stigmer_ops.errors import AuditError, DeniedError, StaleError, UnavailableError
+from support.audit import NOW, intent, records, trail_at
 
 
 @pytest.fixture

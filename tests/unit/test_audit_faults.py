@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.audit import intent, records, trail_at
 
 from stigmer_ops.audit import (
     AuditTrail,
@@ -27,6 +26,7 @@ from stigmer_ops.audit import (
 )
 from stigmer_ops.audit.line import decode
 from stigmer_ops.errors import AuditError, ExitCode, StigmerOpsError
+from support.audit import intent, records, trail_at
 
 
 @pytest.fixture

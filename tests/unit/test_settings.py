@@ -84,7 +84,7 @@ def test_file_that_is_no_text_is_an_error(tmp_path: Path, content: bytes) -> Non
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot read .*No such file"):
+    with pytest.raises(SettingsError, match=r"cannot read .*No such file"):
         load(tmp_path / "none.yaml", {})
 
 
@@ -94,11 +94,10 @@ def test_no_text_makes_it_crash(tmp_path: Path, text: str) -> None:
     path = tmp_path / "any.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        loaded = load(path, {})
+        said = str(load(path, {}).file)
     except SettingsError as error:
-        assert str(path) in error.happened
-    else:
-        assert loaded.settings is not None
+        said = error.happened
+    assert str(path) in said
 
 
 def test_variables_are_unambiguous() -> None:

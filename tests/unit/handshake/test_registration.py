@@ -122,9 +122,9 @@ def test_parse_truncated_text_leaves_out_half_a_name(
     )
 
 
-NAMES = st.text(
-    st.characters(blacklist_categories=("Cs",), blacklist_characters=',[]"'), min_size=1
-).filter(lambda name: name == name.strip())
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters=',[]"'), min_size=1).filter(
+    lambda name: name == name.strip()
+)
 
 
 @given(st.lists(NAMES, unique=True))

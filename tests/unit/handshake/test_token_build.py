@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.task_tokens import FIRST_ATTEMPT, MESSAGES, SECOND_ATTEMPT, STANDALONE
 
 from stigmer_ops.errors import UsageError
 from stigmer_ops.handshake.token import decode, encode, synthesise, synthesise_standalone
+from support.task_tokens import FIRST_ATTEMPT, MESSAGES, SECOND_ATTEMPT, STANDALONE
 
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 UUIDS = st.uuids().map(str)

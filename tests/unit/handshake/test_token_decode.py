@@ -10,15 +10,6 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.task_tokens import (
-    ALL,
-    FIRST_ATTEMPT,
-    MESSAGES,
-    NAMESPACE_ID,
-    SECOND_ATTEMPT,
-    STANDALONE,
-    WORKFLOW_ACTIVITY,
-)
 
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.handshake.token import (
@@ -32,6 +23,15 @@ from stigmer_ops.handshake.token import (
     fingerprint,
 )
 from stigmer_ops.handshake.token.wire import read_fields
+from support.task_tokens import (
+    ALL,
+    FIRST_ATTEMPT,
+    MESSAGES,
+    NAMESPACE_ID,
+    SECOND_ATTEMPT,
+    STANDALONE,
+    WORKFLOW_ACTIVITY,
+)
 
 RUN_ID = "01a20c32-a6fc-766b-971c-5ac26e529d4e"
 TASK = MESSAGES["t.Task"]

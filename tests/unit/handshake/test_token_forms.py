@@ -11,7 +11,6 @@ import textwrap
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.task_tokens import ALL, FIRST_ATTEMPT, SECOND_ATTEMPT, STANDALONE, WORKFLOW_ACTIVITY
 
 from stigmer_ops.handshake.token import (
     DamageKind,
@@ -20,6 +19,7 @@ from stigmer_ops.handshake.token import (
     read_form,
 )
 from stigmer_ops.handshake.token.layers import TOKEN_KEYS
+from support.task_tokens import ALL, FIRST_ATTEMPT, SECOND_ATTEMPT, STANDALONE, WORKFLOW_ACTIVITY
 
 RAW = WORKFLOW_ACTIVITY
 B64 = base64.b64encode(RAW).decode()

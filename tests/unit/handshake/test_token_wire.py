@@ -8,10 +8,10 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.task_tokens import ALL, MESSAGES
 
 from stigmer_ops.handshake.token.task import TASK, TaskToken, encode
 from stigmer_ops.handshake.token.wire import Fault, FaultKind, Message, WireType, read_fields
+from support.task_tokens import ALL, MESSAGES
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
