@@ -136,11 +136,77 @@ class Scan(_Section):
     concurrency: int = Field(default=64, ge=1, le=1000)
 
 
+_MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*(=~|!~|!=|=)"([^"\\]|\\.)*"'
+Matchers = Annotated[str, Field(pattern=f"^({_MATCHER}(,{_MATCHER})*)?$")]
+"""PromQL label matchers, separated by commas, without the braces."""
+
+Ratio = Annotated[float, Field(gt=0, lt=1)]
+Window = Annotated[Duration, Field(ge=timedelta(minutes=1))]
+
+
+class AlertThresholds(_Section):
+    """Where alerts begin; `thresholds` holds what commands and alerts share."""
+
+    critical_age: Duration = timedelta(hours=12)
+    """An external activity older than this pages. At or above its own timeout it never would."""
+    imminent_share: Ratio = 0.95
+    """Share of its own timeout past which an activity is about to time out."""
+    completion_failure_ratio: Ratio = 0.5
+    """Share of completions that fail, above which it is critical."""
+    success_ratio: Ratio = 0.9
+    """Share of completions that succeed, below which it is a warning."""
+    completion_p99: Duration = timedelta(milliseconds=500)
+    """99th percentile of the completion duration, above which it is a warning."""
+    error_ratio: Ratio = 0.05
+    """Errors for each handshake that ended, above which it is a warning."""
+    rollback_error_ratio: Ratio = 0.1
+    """Errors for each handshake that ended, above which a deployment is rolled back."""
+    queue_backlog_age: Duration = timedelta(minutes=5)
+    """Age of the oldest task of a task queue, above which its workers are too few."""
+    exporter_stale_after: Duration = timedelta(minutes=5)
+    """Age of the exporter's last complete scan, above which its values are old."""
+    exporter_rpc_error_ratio: Ratio = 0.1
+    """Share of the exporter's calls to Temporal that fail, above which it is a warning."""
+
+
+class Healthy(_Section):
+    """What is usual, for `metrics query` and the dashboard; alerts begin further out."""
+
+    success_ratio: Ratio = 0.95
+    completion_p50: Duration = timedelta(milliseconds=50)
+    completion_p95: Duration = timedelta(milliseconds=100)
+    completion_p99: Duration = timedelta(milliseconds=200)
+    error_ratio: Ratio = 0.01
+
+
 class Monitoring(_Section):
-    """Where the handshake is watched."""
+    """Where the handshake is watched, and when that raises an alert."""
 
     prometheus: str | None = Field(default=None, pattern="^https?://")
     """Base URL of Prometheus, http(s)://host:port; unset: it is not asked."""
+    alertmanager: str | None = Field(default=None, pattern="^https?://")
+    """Base URL of Alertmanager, http(s)://host:port; unset: it is not asked."""
+    prometheus_timeout: Duration = timedelta(seconds=10)
+    """How long Prometheus and Alertmanager may take to answer."""
+    runbook_url: str = "https://runbooks.example.com/alerts/{alert}"
+    """Where an alert's page is; {alert} is replaced by its name."""
+    dashboard_url: str = "https://grafana.example.com/d/{uid}?viewPanel={panel}"
+    """Where an alert's panel is; {uid} and {panel} are replaced."""
+    exporter_selector: Matchers = 'job="stigmer-ops"'
+    """What tells the exporter's series from others, as PromQL matchers."""
+    temporal_selector: Matchers = 'job="temporal"'
+    """What tells the Temporal server's own series from others, as PromQL matchers."""
+    installation_labels: tuple[str, ...] = ()
+    """Target labels that tell installations apart, such as cluster; every rule keeps them."""
+    window: Window = timedelta(minutes=5)
+    """Over how long rates and ratios are computed; at least four scrapes long."""
+    minimum_completions: int = Field(default=5, ge=0)
+    """Completions in the window below which a ratio raises no alert."""
+    completion_objective: float = Field(default=0.95, ge=0.94, lt=1)
+    """Share of completions that shall succeed in 30 days. Below 0.94 the fastest burn-rate alert
+    (14.4 times the budget) could never fire."""
+    thresholds: AlertThresholds = AlertThresholds()
+    healthy: Healthy = Healthy()
 
 
 class Audit(_Section):
