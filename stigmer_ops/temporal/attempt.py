@@ -143,7 +143,9 @@ def _said(
     if seen.ended is None or verdict is verdicts.ENDED[seen.ended.outcome]:
         return f"activity {names(known)[2]}: {said.finding}", said.next_step
     ended = concluded(verdicts.ENDED[seen.ended.outcome], known, seen)
-    return f"activity {names(known)[2]}: {ended.finding}; {said.finding}", said.next_step
+    run = f"; its run is {seen.run.status} now" if seen.run else ""
+    after = f", {seen.succession}" if seen.succession else ""
+    return f"activity {names(known)[2]}: {ended.finding}{run}{after}", said.next_step
 
 
 async def _never_scheduled(frontend: Frontend, reference: TaskToken) -> tuple[str, str]:

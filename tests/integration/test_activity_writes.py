@@ -277,6 +277,21 @@ async def test_closed_workflow_is_told_from_its_activity(
         await planned(frontend, await by_ids(frontend, worker), verb)
 
 
+async def test_closed_workflow_is_told_after_how_the_activity_ended(
+    client: Client, frontend: Frontend, trail: Path
+) -> None:
+    worker = await started(client)
+    reference = await by_ids(frontend, worker)
+    proof = await executed(frontend, await planned(frontend, reference, "complete"), trail)
+    await worker.terminate()
+
+    with pytest.raises(StaleError) as stale:
+        await planned(frontend, reference, "complete")
+
+    assert f"(event {proof.event_id}), as reported by {AUTHOR.identity}" in stale.value.happened
+    assert stale.value.happened.endswith("its run is TERMINATED now")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 async def test_run_id_keeps_a_write_from_the_run_that_a_reset_made(
     client: Client, frontend: Frontend, verb: str
