@@ -15,7 +15,7 @@ from stigmer_ops.errors import ExitCode
 from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.sandbox import Sandbox
 
-STUCK_WORKFLOW = "order-4711"
+STUCK, LOST, HEALTHY = "order-4711", "order-4712", "order-4713"
 
 
 async def run_demo(invocation: Invocation) -> ExitCode:
@@ -26,10 +26,10 @@ async def run_demo(invocation: Invocation) -> ExitCode:
     """
     invocation.say("starting a Temporal server with a simulated Zigflow and Stigmer …")
     async with Sandbox.start() as sandbox:
-        await sandbox.populate({"still-running": 3})
-        stuck = await sandbox.start_handshake("token-not-passed", workflow_id=STUCK_WORKFLOW)
-        healthy = await sandbox.start_handshake("still-running", workflow_id="order-4712")
-        await sandbox.settle(stuck, healthy)
+        stuck = await sandbox.start_handshake("token-not-passed", workflow_id=STUCK)
+        lost = await sandbox.start_handshake("callback-fails", workflow_id=LOST)
+        healthy = await sandbox.start_handshake("still-running", workflow_id=HEALTHY)
+        await sandbox.settle(stuck, lost, healthy)
         with TemporaryDirectory() as directory:
             token_file = _token_file(Path(directory), healthy)
             variables = {
@@ -50,23 +50,43 @@ def _token_file(directory: Path, handshake: Handshake) -> Path:
 
 async def _tell(story: _Story, token_file: Path) -> ExitCode:
     steps: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
-        ("What is waiting, for how long, and until when?", ("pending", "list"), ExitCode.OK),
         (
-            "Is this task token worth anything? (Taken from a running execution; never printed.)",
+            "You are paged: something is stuck. What is waiting, for how long, and until when?",
+            ("pending", "list"),
+            ExitCode.OK,
+        ),
+        (
+            "Is the system itself healthy?",
+            ("check", "--category", "temporal", "--category", "handshake"),
+            ExitCode.FINDINGS,
+        ),
+        ("Why is each stuck, and what mends it?", ("diagnose",), ExitCode.FINDINGS),
+        (
+            "Is this task token worth anything? (That of a running execution; it is never shown.)",
             ("token", "validate", "--token-file", str(token_file)),
             ExitCode.OK,
         ),
         (
-            f"{STUCK_WORKFLOW} never gets an answer. What would completing it do?",
-            _complete("--dry-run"),
+            f"The callback of {LOST} failed. What would redelivering its result do?",
+            _write("redeliver", LOST, "--dry-run"),
             ExitCode.OK,
         ),
         (
-            "Complete exactly that attempt, and prove it from the history.",
-            _complete("--reason", "INC-1 the agent's result was lost", "--yes"),
+            "Deliver it to exactly that attempt, and prove it from the history.",
+            _write("redeliver", LOST, "--reason", "INC-1 callback lost", "--yes"),
             ExitCode.OK,
         ),
-        ("A second time is refused, and told why.", _complete("--reason", "again", "--yes"), _NO),
+        (
+            f"Nobody will ever answer {STUCK}. Complete it by hand.",
+            _write("complete", STUCK, "--reason", "INC-1 token was not passed", "--yes"),
+            ExitCode.OK,
+        ),
+        (
+            "A second time is refused, and told why.",
+            _write("complete", STUCK, "--reason", "INC-1 again", "--yes"),
+            ExitCode.REFUSED,
+        ),
+        ("Is anything left?", ("diagnose",), ExitCode.OK),
         ("What was done, by whom, and why?", ("audit", "show"), ExitCode.OK),
         ("Is the record whole?", ("audit", "verify"), ExitCode.OK),
     )
@@ -78,11 +98,8 @@ async def _tell(story: _Story, token_file: Path) -> ExitCode:
     return ExitCode.OK
 
 
-_NO = ExitCode.REFUSED
-
-
-def _complete(*more: str) -> tuple[str, ...]:
-    return ("activity", "complete", "-w", STUCK_WORKFLOW, "-a", "5", *more)
+def _write(verb: str, workflow_id: str, *more: str) -> tuple[str, ...]:
+    return ("activity", verb, "-w", workflow_id, "-a", "5", *more)
 
 
 class _Story:

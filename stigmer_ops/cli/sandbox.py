@@ -6,6 +6,8 @@ import asyncio
 import shlex
 import signal
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,7 @@ from stigmer_ops.render.output import Document
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stigmer_ops.sandbox.sandbox import Sandbox
+    from stigmer_ops.sandbox.serve import Event
 
 app = typer.Typer()
 
@@ -44,7 +46,7 @@ async def sandbox(
             "--fault",
             metavar="NAME[=COUNT]",
             help="Start handshakes with this fault; may be repeated; none for an empty namespace",
-            show_default="one of each",
+            show_default="a few of the commonest",
         ),
     ] = None,
     list_faults: Annotated[
@@ -80,21 +82,24 @@ async def sandbox(
     """
     if list_faults:
         return _list_faults(invocation)
-    from stigmer_ops.sandbox.sandbox import Sandbox
+    from stigmer_ops.sandbox.serve import serve
 
-    counts = _counts(fault)
-    stop = _stop_event()
+    said = _Progress(invocation)
+    serving = asyncio.ensure_future(
+        serve(
+            said.report,
+            faults=_counts(fault),
+            port=port,
+            stigmer_namespace=stigmer_namespace,
+            time_scale=time_scale,
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     invocation.say("starting a Temporal server …")
-    async with Sandbox.start(
-        port=port, stigmer_namespace=stigmer_namespace, time_scale=time_scale
-    ) as running:
-        if counts:
-            invocation.say(f"starting {sum(counts.values())} handshakes …")
-            await _until(stop, running.populate(counts))
-        if not stop.is_set():
-            _print_environment(invocation, running, counts)
-            await stop.wait()
-        invocation.say("stopping …")
+    # Being told to stop is the normal end of a server.
+    with suppress(asyncio.CancelledError):
+        await serving
     return ExitCode.OK
 
 
@@ -106,33 +111,42 @@ async def demo(invocation: Invocation) -> ExitCode:
     return await run_demo(invocation)
 
 
-def _stop_event() -> asyncio.Event:
-    """Set by Ctrl-C and SIGTERM, which are the normal end of a server."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+class _Progress:
+    """Tells what the sandbox does, and writes the result when everything is in place."""
 
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._handshakes: list[Mapping[str, str]] = []
 
-async def _until(stop: asyncio.Event, work: object) -> None:
-    """Do `work`, or as much of it as there is time for before the end."""
-    assert asyncio.iscoroutine(work)
-    task, ended = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
-    if task.done():
-        task.result()
-    else:
-        task.cancel()
-        await asyncio.wait({task})
+    def report(self, event: Event) -> None:
+        """Receive one step."""
+        from stigmer_ops.sandbox.serve import Step
+
+        if event.step is Step.READY:
+            self._write(event.data)
+            return
+        if event.step is Step.HANDSHAKE:
+            self._handshakes.append(event.data)
+        self._invocation.say(event.message)
+
+    def _write(self, variables: Mapping[str, str]) -> None:
+        line = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+
+        def table(console: Console, _wide: bool) -> None:
+            console.print("\nPaste this into another terminal:\n")
+            console.print(f"export {line}\n", soft_wrap=True)
+            console.print("then try: stigmer-ops pending list\n\nCtrl-C ends it.")
+
+        body = {"environment": variables, "handshakes": self._handshakes}
+        self._invocation.write(Document("Sandbox", body), table)
 
 
 def _counts(faults: list[str] | None) -> dict[str, int]:
-    from stigmer_ops.sandbox.faults import FAULTS, fault
+    from stigmer_ops.sandbox.faults import fault
+    from stigmer_ops.sandbox.serve import DEFAULT_FAULTS
 
     if faults is None:
-        return {one.id: 1 for one in FAULTS}
+        return dict(DEFAULT_FAULTS)
     if faults == ["none"]:
         return {}
     counts: Counter[str] = Counter()
@@ -160,18 +174,3 @@ def _list_faults(invocation: Invocation) -> ExitCode:
     document = Document("FaultList", {"items": records}, [("Fault", one) for one in records])
     invocation.write(document, table)
     return ExitCode.OK
-
-
-def _print_environment(invocation: Invocation, running: Sandbox, counts: dict[str, int]) -> None:
-    variables = running.environment()
-    line = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    document = Document("Sandbox", {"environment": variables, "handshakes": counts})
-
-    def table(console: Console, _wide: bool) -> None:
-        console.print(f"Temporal  {running.address}  namespace {running.namespace}")
-        console.print(f"Stigmer   {running.stigmer_address}")
-        console.print("\nPaste this into another terminal:\n")
-        console.print(f"export {line}\n", soft_wrap=True)
-        console.print("then try: stigmer-ops pending list\n\nCtrl-C ends it.")
-
-    invocation.write(document, table)

@@ -185,6 +185,8 @@ def _where(plan: WritePlan, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _what(plan: WritePlan, *, show_payloads: bool) -> Iterator[tuple[str, str]]:
+    if plan.delivered_from:
+        yield "source", plan.delivered_from
     match plan.change:
         case ResultContent() as result:
             stock = "the stock result, " if result.is_default else ""

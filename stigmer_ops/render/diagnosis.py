@@ -159,7 +159,7 @@ def _print_group(
     if len(group) > len(shown):
         more = len(group) - len(shown)
         console.print(f"\n  … and {more} more: -o wide tells all, --plan-out FILE plans them all")
-    console.print(f"  see {page_of(verdict)}\n", style="dim")
+    console.print(f"  see: stigmer-ops runbook show {verdict.id}\n", style="dim")
 
 
 def _print_one(console: Console, diagnosis: Diagnosis, now: datetime) -> None:

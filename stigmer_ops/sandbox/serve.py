@@ -18,6 +18,7 @@ DEFAULT_FAULTS: Mapping[str, int] = {
     "still-running": 2,
     "token-not-passed": 1,
     "stigmer-workflow-terminated": 1,
+    "callback-fails": 1,
     "callback-decode-error": 1,
     "stale-token": 1,
     "token-truncated": 1,
