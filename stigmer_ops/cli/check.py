@@ -82,7 +82,7 @@ async def check(
     output = _output(invocation)
     observer = _observer(invocation, output)
     with closing(observer):
-        async with CheckContext.opened(_access(invocation, connection)) as context:
+        async with CheckContext.opened(access_of(invocation, connection)) as context:
             run = await run_checks(selected, context, wait=wait or timedelta(0), observer=observer)
     _finish(run, output, observer)
     if invocation.common.debug:
@@ -118,7 +118,8 @@ def _observer(invocation: Invocation, output: OutputFormat) -> Page | Silent:
     return Lines() if output is OutputFormat.JSONL else Silent()
 
 
-def _access(invocation: Invocation, connection: Connection) -> Access:
+def access_of(invocation: Invocation, connection: Connection) -> Access:
+    """The ways into the world that this command's options and environment open to checks."""
     from stigmer_ops.cli.audit_trail import audit_path
     from stigmer_ops.cli.smoke import plan_of, run
     from stigmer_ops.handshake.identity import identity_of

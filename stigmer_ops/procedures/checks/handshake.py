@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from stigmer_ops.diagnosis.diagnose import DiagnosisReport
@@ -38,34 +38,39 @@ ERROR_RATE = 0.05
 """Share of failed callbacks from which on the operator's alert for errors fires."""
 
 
-async def _read_in_full(context: CheckContext) -> Outcome:
-    report = await context.diagnosis()
+def _of_diagnosis(
+    judge: Callable[[DiagnosisReport], Outcome],
+) -> Callable[[CheckContext], Awaitable[Outcome]]:
+    async def run(context: CheckContext) -> Outcome:
+        return judge(await context.diagnosis())
+
+    return run
+
+
+def all_read(report: DiagnosisReport) -> Outcome:
+    """Whether nothing stayed unread."""
     unread = len(report.unreadable) + len(report.unreadable_executions)
     if unread:
         return Fail(f"{unread} workflows could not be read: what follows is incomplete")
     return Ok(f"{len(report.diagnoses)} external activities, {report.executions} executions")
 
 
-async def _none_stuck(context: CheckContext) -> Outcome:
-    report = await context.diagnosis()
+def none_stuck(report: DiagnosisReport) -> Outcome:
+    """Whether every activity will complete by itself."""
     stuck = [found for found in report.diagnoses if found.verdict.stuck]
     if stuck:
         return Fail(_by_verdict(stuck))
     return Ok(f"{len(report.diagnoses)} external activities wait")
 
 
-async def _none_near_deadline(context: CheckContext) -> Outcome:
-    return _those(await context.diagnosis(), NEAR_DEADLINE)
+def none_of(verdict: Verdict) -> Callable[[DiagnosisReport], Outcome]:
+    """Whether a verdict is the case nowhere, not even beside another."""
 
+    def judge(report: DiagnosisReport) -> Outcome:
+        found = [one for one in report.diagnoses if verdict in (one.verdict, *one.also)]
+        return Fail(_some(found)) if found else Ok()
 
-async def _settings_safe(context: CheckContext) -> Outcome:
-    return _those(await context.diagnosis(), UNSAFE_SETTINGS)
-
-
-def _those(report: DiagnosisReport, verdict: Verdict) -> Outcome:
-    """Fail where a verdict is, or is also, the case."""
-    found = [one for one in report.diagnoses if verdict in (one.verdict, *one.also)]
-    return Fail(_some(found)) if found else Ok()
+    return judge
 
 
 def _by_verdict(diagnoses: Iterable[Diagnosis]) -> str:
@@ -111,7 +116,7 @@ CHECKS = (
         sentence="both sides of every handshake can be read",
         needs=NEEDS,
         hint="stigmer-ops diagnose names what could not be read",
-        run=_read_in_full,
+        run=_of_diagnosis(all_read),
     ),
     Check(
         id="no-handshake-stuck",
@@ -119,7 +124,7 @@ CHECKS = (
         sentence="no external activity is stuck",
         needs=NEEDS,
         hint="stigmer-ops diagnose",
-        run=_none_stuck,
+        run=_of_diagnosis(none_stuck),
     ),
     Check(
         id="no-handshake-near-deadline",
@@ -127,7 +132,7 @@ CHECKS = (
         sentence="no external activity is near its deadline",
         needs=NEEDS,
         hint="stigmer-ops pending list --sort time-left",
-        run=_none_near_deadline,
+        run=_of_diagnosis(none_of(NEAR_DEADLINE)),
         severity=Severity.WARNING,
     ),
     Check(
@@ -136,7 +141,7 @@ CHECKS = (
         sentence="the settings of external activities are safe for async completion",
         needs=NEEDS,
         hint="stigmer-ops diagnose -o wide",
-        run=_settings_safe,
+        run=_of_diagnosis(none_of(UNSAFE_SETTINGS)),
         severity=Severity.WARNING,
     ),
     Check(

@@ -88,7 +88,11 @@ async def _refusal(frontend: Frontend) -> RPCError | None:
 
 
 async def _capabilities(context: CheckContext) -> Outcome:
-    server = await _server(context)
+    return judged_capabilities(await _server(context))
+
+
+def judged_capabilities(server: ServerDescription) -> Outcome:
+    """What the server lacks, with what that takes from us."""
     missing = [
         f"no {name.replace('_', ' ')}: {loss}"
         for name, loss in CAPABILITIES.items()

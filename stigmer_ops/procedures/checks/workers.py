@@ -26,7 +26,11 @@ NEEDS = frozenset({Need.TEMPORAL})
 
 
 async def _answer(context: CheckContext) -> Outcome:
-    checks = await context.workers()
+    return answered(await context.workers())
+
+
+def answered(checks: Sequence[QueueCheck]) -> Outcome:
+    """Whether all workers said what they have."""
     problems = evidence(checks, WORKER_SILENT, REGISTRATION_UNKNOWN)
     if problems:
         return Fail("\n".join(problems))
@@ -36,18 +40,18 @@ async def _answer(context: CheckContext) -> Outcome:
 
 
 async def _callback(context: CheckContext) -> Outcome:
-    return _registered([one for one in await context.workers() if _has_callback(one)])
+    return registered([one for one in await context.workers() if _has_callback(one)])
 
 
 async def _other_types(context: CheckContext) -> Outcome:
-    return _registered([one for one in await context.workers() if not _has_callback(one)])
+    return registered([one for one in await context.workers() if not _has_callback(one)])
 
 
 def _has_callback(check: QueueCheck) -> bool:
     return CALLBACK_ACTIVITY_TYPE in check.workers.expected.activity_types
 
 
-def _registered(checks: Sequence[QueueCheck]) -> Outcome:
+def registered(checks: Sequence[QueueCheck]) -> Outcome:
     """Fail where a worker says that it lacks a type; no word is no proof of either."""
     expecting = [check for check in checks if check.workers.expected.activity_types]
     if problems := evidence(expecting, TYPES_MISSING):
@@ -60,7 +64,12 @@ def _registered(checks: Sequence[QueueCheck]) -> Outcome:
 
 
 async def _agree(context: CheckContext) -> Outcome:
-    problems = evidence(await context.workers(), WORKERS_DISAGREE)
+    return agreed(await context.workers())
+
+
+def agreed(checks: Sequence[QueueCheck]) -> Outcome:
+    """Whether the workers of each queue have the same types."""
+    problems = evidence(checks, WORKERS_DISAGREE)
     return Fail("\n".join(problems)) if problems else Ok()
 
 
