@@ -43,6 +43,7 @@ class Entry:
 
 
 LOOK, REPAIR, SYSTEM, OWN = "Look", "Repair", "The system", "This tool"
+MONITORING = "Monitoring"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("pending", "pending", "The activities that wait.", LOOK),
@@ -78,6 +79,7 @@ ENTRIES: tuple[Entry, ...] = (
         SYSTEM,
         group=False,
     ),
+    Entry("alerts", "alerts", "The alerting rules.", MONITORING),
     Entry("config", "config", "The settings in force.", OWN),
     Entry(
         "sandbox",

@@ -131,8 +131,8 @@ def recordings(scope: Scope) -> Iterator[Recording]:
     for window in sorted({scope.window, *OBJECTIVE_WINDOWS}):
         yield from _completions(scope, window)
     yield _duration_buckets(scope)
-    yield from _pending(scope)
     yield from _errors(scope)
+    yield from _pending(scope)
     yield from _timeouts(scope)
 
 
@@ -167,8 +167,28 @@ def _duration_buckets(scope: Scope) -> Recording:
     return Recording(
         duration_bucket_rate(scope.window),
         scope.over("sum", ("namespace", "service", "le"), each),
-        HANDSHAKE_GROUP,
+        COMPLETION_GROUP,
         "Completions a second by how long they took, for quantiles.",
+    )
+
+
+def _errors(scope: Scope) -> Iterator[Recording]:
+    yield Recording(
+        error_rate(scope.window),
+        scope.over(
+            "max",
+            ("namespace", "service", "error_type"),
+            rate(scope.select(m.ERRORS.series), scope.window),
+        ),
+        COMPLETION_GROUP,
+        "Errors a second by type.",
+    )
+    errors = scope.over("sum", ("namespace",), scope.select(error_rate(scope.window)))
+    yield Recording(
+        error_ratio(scope.window),
+        f"{errors} / ({handshakes_ended(scope)})",
+        COMPLETION_GROUP,
+        "Errors for each handshake that ended; NaN where none ended.",
     )
 
 
@@ -184,26 +204,6 @@ def _pending(scope: Scope) -> Iterator[Recording]:
         scope.over("sum", ("namespace",), scope.select(PENDING)),
         HANDSHAKE_GROUP,
         "External activities that wait; the metric to scale deployments on, 20 a pod.",
-    )
-
-
-def _errors(scope: Scope) -> Iterator[Recording]:
-    yield Recording(
-        error_rate(scope.window),
-        scope.over(
-            "max",
-            ("namespace", "service", "error_type"),
-            rate(scope.select(m.ERRORS.series), scope.window),
-        ),
-        HANDSHAKE_GROUP,
-        "Errors a second by type.",
-    )
-    errors = scope.over("sum", ("namespace",), scope.select(error_rate(scope.window)))
-    yield Recording(
-        error_ratio(scope.window),
-        f"{errors} / ({handshakes_ended(scope)})",
-        HANDSHAKE_GROUP,
-        "Errors for each handshake that ended; NaN where none ended.",
     )
 
 
