@@ -18,7 +18,7 @@ from typing import TypeVar
 from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.diagnosis.executions import stigmer_executions
-from stigmer_ops.diagnosis.queues import task_queue_state
+from stigmer_ops.diagnosis.queues import task_queue_states
 from stigmer_ops.handshake import reasoning, verdicts
 from stigmer_ops.handshake.activity import ActivityKey, ActivityState, PendingActivity
 from stigmer_ops.handshake.case import Candidate, Case, Diagnosis, Expectations
@@ -208,12 +208,13 @@ async def _task_queues(
     stigmer = {execution.task_queue for execution in running}
     stigmer |= {execution.runner_task_queue for execution in running}
     stale_after = settings.thresholds.poller_stale_after
-    states = [
-        await task_queue_state(frontend, name, now, stale_after)
+    return {
+        state.name: state
         for frontend, names in ((systems.external, external), (systems.stigmer, stigmer))
-        for name in sorted(filter(None, names))
-    ]
-    return {state.name: state for state in states}
+        for state in await task_queue_states(
+            frontend, filter(None, names), now=now, stale_after=stale_after
+        )
+    }
 
 
 # --- A closer look at the few --------------------------------------------------------------------

@@ -1,45 +1,37 @@
-"""Whether anybody polls a queue on which something waits."""
+"""Whether anybody takes tasks from the queues on which something waits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.service import RPCError
-
 from stigmer_ops.handshake.execution import TaskQueueState
-from stigmer_ops.temporal.describe import moment
+from stigmer_ops.handshake.workers import ExpectedQueue, QueueWorkers, TaskKind
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.task_queues import queue_workers
 
 
-async def task_queue_state(
-    frontend: Frontend, name: str, now: datetime, stale_after: timedelta
-) -> TaskQueueState:
-    """How many live pollers a queue has; one not seen for `stale_after` does not count.
+async def task_queue_states(
+    frontend: Frontend, names: Iterable[str], *, now: datetime, stale_after: timedelta
+) -> list[TaskQueueState]:
+    """How many workers each queue has, by kind of task.
+
+    A saturated worker polls no more, and still takes tasks as soon as it has a slot: it counts.
 
     Raises:
-        StigmerOpsError: The queue could not be described.
+        StigmerOpsError: A queue could not be described.
     """
-    activity = await _live_pollers(
-        frontend, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY, now - stale_after
-    )
-    workflow = await _live_pollers(
-        frontend, name, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, now - stale_after
-    )
-    return TaskQueueState(name, activity_pollers=activity, workflow_pollers=workflow)
+    queues = [ExpectedQueue(name, frontend.namespace) for name in sorted(set(names))]
+    found = await queue_workers(frontend, queues, time=now, stale_after=stale_after)
+    return [
+        TaskQueueState(
+            queue.expected.name,
+            activity_pollers=_workers(queue, TaskKind.ACTIVITY),
+            workflow_pollers=_workers(queue, TaskKind.WORKFLOW),
+        )
+        for queue in found
+    ]
 
 
-async def _live_pollers(
-    frontend: Frontend, name: str, kind: TaskQueueType.ValueType, seen_since: datetime
-) -> int:
-    request = DescribeTaskQueueRequest(
-        namespace=frontend.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
-    )
-    try:
-        answer = await frontend.call(frontend.service.describe_task_queue, request)
-    except RPCError as error:
-        raise frontend.translate(error, f"describe task queue {name}") from error
-    seen = [moment(poller, "last_access_time") for poller in answer.pollers]
-    return sum(1 for time in seen if time is not None and time >= seen_since)
+def _workers(queue: QueueWorkers, kind: TaskKind) -> int:
+    return len(queue.live(kind)) + len(queue.saturated(kind))
