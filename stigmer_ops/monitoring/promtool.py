@@ -1,8 +1,8 @@
 """Prometheus' own promtool: the judge of syntax, and the engine of rule tests.
 
-Facts are those of promtool 2.42, and hold for later ones: errors go to standard error, `check` names
-a line only for expressions and for YAML, and `test` passes files whose rule files or alerts do not
-exist (prometheus#6075, #8462), so that callers must look for those themselves.
+Facts are those of promtool 2.42, and hold for later ones: errors go to standard error, `check`
+names a line only for expressions and for YAML, and `test` passes files whose rule files or alerts
+do not exist (prometheus#6075, #8462), so that callers must look for those themselves.
 """
 
 from __future__ import annotations
@@ -109,9 +109,8 @@ class Promtool:
         if not files:
             return []
         output = self._run(["check", "rules", "--lint=none", *map(str, files)])
-        lines = (line.strip() for line in output.splitlines())
-        paths = {str(file) for file in files}
-        return [problem for line in lines if (problem := _problem(line)) and problem.path in paths]
+        found = _problems(output, {str(file) for file in files})
+        return list(dict.fromkeys(found))  # an error of the whole file is printed twice
 
     def test_rules(self, files: Sequence[Path], directory: Path | None = None) -> list[TestedFile]:
         """Run files of rule tests, as seen from `directory`, in one process.
