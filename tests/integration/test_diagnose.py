@@ -126,7 +126,8 @@ async def test_calls_grow_with_the_population_and_not_with_its_square(sandbox: S
     calls = done.json["stats"]["calls"]
     assert calls["describe_workflow_execution"] == 12
     assert calls["get_workflow_execution_history"] == 12
-    assert sum(calls.values()) <= 2.2 * 12 + 10
+    fixed = 15  # pages, queues and their workers, however many activities there are
+    assert sum(calls.values()) <= 2 * 12 + fixed
 
 
 async def test_execution_that_is_encrypted_is_reported_not_guessed(sandbox: Sandbox) -> None:
