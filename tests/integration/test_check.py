@@ -319,6 +319,13 @@ async def test_canary_over_its_budget(isolated_sandbox: Sandbox, tmp_path: Path)
 # --- Settings ------------------------------------------------------------------------------------
 
 
+async def test_settings_that_are_wrong_stop_everything(sandbox: Sandbox, tmp_path: Path) -> None:
+    found = await run(access(sandbox, tmp_path, STIGMER_OPS_SCAN_RPS="many"))
+    assert set(bad(found)) == {"settings-valid"}
+    assert "$STIGMER_OPS_SCAN_RPS: scan.rps" in bad(found)["settings-valid"]
+    assert set(skipped(found).values()) == {"settings-valid failed"}
+
+
 async def test_thresholds_that_cannot_strike(sandbox: Sandbox, tmp_path: Path) -> None:
     reach = access(sandbox, tmp_path, STIGMER_OPS_THRESHOLDS_STUCK_AFTER="200h")
     assert set(bad(await run(reach, "settings"))) == {"thresholds-effective"}

@@ -115,7 +115,7 @@ CHECKS = (
         category=HANDSHAKE,
         sentence="both sides of every handshake can be read",
         needs=NEEDS,
-        hint="stigmer-ops diagnose names what could not be read",
+        hint="see what could not be read: stigmer-ops diagnose",
         run=_of_diagnosis(all_read),
     ),
     Check(
