@@ -107,8 +107,8 @@ def settings() -> str:
     return (
         "# Settings\n\n"
         + GENERATED
-        + "One YAML file, named by `--config` or `STIGMER_OPS_CONFIG`; every value can be set by a\n"
-        "variable instead, which wins. Durations are written as `90s`, `30m`, `4h`.\n"
+        + "One YAML file, named by `--config` or `STIGMER_OPS_CONFIG`; every value can be set by\n"
+        "a variable instead, which wins. Durations are written as `90s`, `30m`, `4h`.\n"
         "`stigmer-ops config show` prints what is in force and where each value came from.\n\n"
         "| setting | default | variable | meaning |\n|---|---|---|---|\n" + "".join(rows)
     )
@@ -129,6 +129,7 @@ def _meaning(path: tuple[str, ...]) -> str:
     for name in path[:-1]:
         annotation = section.model_fields[name].annotation
         assert inspect.isclass(annotation)
+        assert issubclass(annotation, BaseModel)
         section = annotation
     return " ".join((section.model_fields[path[-1]].description or "").split())
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from temporalio.service import RPCError
 
-from stigmer_ops.errors import UsageError
 from stigmer_ops.handshake.activity import PendingActivity
+from stigmer_ops.temporal.attempt import locate, reference_to_ids
 from stigmer_ops.temporal.describe import describe_workflow, pending_standalone
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import find_activity
@@ -26,7 +26,8 @@ async def named_activities(
         activity_id: Empty for all of the workflow.
 
     Raises:
-        StigmerOpsError: There is no such workflow, or nothing of that name is pending.
+        StaleError: The activity that is named is not pending; what it is instead.
+        StigmerOpsError: There is no such workflow.
     """
     try:
         if workflow_id:
@@ -40,10 +41,14 @@ async def named_activities(
         ]
     except RPCError as error:
         raise frontend.translate(error, "find the activity") from error
-    if not wanted:
-        raise UsageError(
-            "no such activity is pending: it has ended, or the ids are wrong",
-            next_step="stigmer-ops pending show, with the same ids, says what became of it",
+    if not wanted and activity_id:
+        # What is not pending has ended, or never was: this says which.
+        namespace_id = await frontend.namespace_id()
+        await locate(
+            frontend,
+            reference_to_ids(
+                namespace_id, workflow_id=workflow_id, run_id=run_id, activity_id=activity_id
+            ),
         )
     return wanted
 

@@ -54,7 +54,7 @@ def _relation(
     claim = execution.claim
     same_run = claim.run_id in ("", activity.run_id)
     # An execution older than the activity belongs to an earlier use of the same ids.
-    if _before(execution.start_time, activity.waiting_since):
+    if _before(execution.start_time, _first_scheduled(activity)):
         return None
     if not same_run and not execution.running:
         return None
@@ -65,6 +65,12 @@ def _relation(
     if same_run and claim.attempt == activity.attempt:
         return Relation.CURRENT_ATTEMPT
     return Relation.OTHER_ATTEMPT
+
+
+def _first_scheduled(activity: PendingActivity) -> datetime | None:
+    """When the activity was first scheduled, if that is known and no guess."""
+    exact = activity.attempt <= 1 or activity.first_scheduled_time is not None
+    return activity.waiting_since if exact else None
 
 
 def _before(time: datetime | None, other: datetime | None) -> bool:

@@ -14,6 +14,7 @@ from stigmer_ops.handshake.verdicts import (
     NOT_STARTED,
     RUNNER_MISSING,
     STIGMER_WORKER_MISSING,
+    WORKFLOW_PAUSED,
     Action,
 )
 
@@ -21,6 +22,7 @@ _ASKS_WORKERS = frozenset(
     {NOT_STARTED, RUNNER_MISSING, STIGMER_WORKER_MISSING, CALLBACK_NOT_POLLED}
     | {CALLBACK_NOT_REGISTERED}
 )
+_PAUSED = frozenset({ACTIVITY_PAUSED, WORKFLOW_PAUSED})
 EXTEND_BY = "2h"
 
 
@@ -55,11 +57,25 @@ def commands(diagnosis: Diagnosis) -> tuple[str, ...]:
     lines = [f"stigmer-ops pending show {named}"]
     if verdict in _ASKS_WORKERS:
         lines.append(f"stigmer-ops worker check -n {shell_word(diagnosis.activity.namespace)}")
-    if verdict is ACTIVITY_PAUSED or verdict.action is Action.EXTEND:
+    if verdict in _PAUSED or verdict.action is Action.EXTEND:
         lines.append(f"stigmer-ops activity extend {named} --by {EXTEND_BY} {reason}")
+    if verdict in _PAUSED:
+        lines.append(_unpause(diagnosis))
     if verdict.action is Action.REDELIVER:
         lines.append(f"stigmer-ops activity redeliver {named} {reason}")
     if verdict.action is Action.FAIL:
         message = shell_word(verdict.title)
         lines.append(f"stigmer-ops activity fail {named} --message {message} {reason}")
     return tuple(lines)
+
+
+def _unpause(diagnosis: Diagnosis) -> str:
+    activity = diagnosis.activity
+    where = f"--namespace {shell_word(activity.namespace)}"
+    run = f"--workflow-id {shell_word(activity.workflow_id)} --run-id {shell_word(activity.run_id)}"
+    if diagnosis.verdict is WORKFLOW_PAUSED:
+        return f"temporal workflow unpause {where} {run}"
+    if activity.standalone:
+        run = f"--run-id {shell_word(activity.run_id)}"
+    which = f"--activity-id {shell_word(activity.activity_id)}"
+    return f"temporal activity unpause {where} {run} {which}"

@@ -115,8 +115,8 @@ async def test_named_activity_is_diagnosed_alone(sandbox: Sandbox) -> None:
     both = await diagnose(sandbox, "-w", handshake.workflow_id)
     assert sorted(both.json["counts"]) == ["running", "token-not-passed"]
     none = await diagnose(sandbox, "-w", handshake.workflow_id, "-a", "999")
-    assert none.code == 2
-    assert "no such activity is pending" in none.err
+    assert none.code == 4
+    assert "never scheduled an activity with the id 999" in none.err
 
 
 async def test_calls_grow_with_the_population_and_not_with_its_square(sandbox: Sandbox) -> None:
