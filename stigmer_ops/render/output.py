@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 Record = Mapping[str, Any]
+_LINE = json.JSONEncoder(ensure_ascii=False)
 
 
 class OutputFormat(StrEnum):
@@ -87,7 +88,7 @@ def write_line(kind: str, body: Record, stream: IO[str] | None = None) -> None:
     Raises:
         BrokenPipeError: The reader went away; a stream has no reason to go on.
     """
-    write_text(json.dumps(stamped(kind, body), ensure_ascii=False) + "\n", stream)
+    write_text(_LINE.encode(stamped(kind, body)) + "\n", stream)
 
 
 def write_text(text: str, stream: IO[str] | None = None) -> None:
@@ -122,9 +123,7 @@ def _serialised(document: Document, output: OutputFormat) -> str:
         lines = document.lines
         if lines is None:
             lines = [(document.kind, document.body)]
-        return "".join(
-            json.dumps(stamped(kind, body), ensure_ascii=False) + "\n" for kind, body in lines
-        )
+        return "".join(_LINE.encode(stamped(kind, body)) + "\n" for kind, body in lines)
     whole = stamped(document.kind, document.body)
     if output is OutputFormat.YAML:
         import yaml  # noqa: PLC0415 - only YAML output pays for it

@@ -16,7 +16,11 @@ from temporalio.api.enums.v1 import (
     WorkflowExecutionStatus,
 )
 from temporalio.api.failure.v1 import Failure as FailureProto
-from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionExtendedInfo
+from temporalio.api.workflow.v1 import (
+    PendingActivityInfo,
+    WorkflowExecutionExtendedInfo,
+    WorkflowExecutionInfo,
+)
 from temporalio.api.workflowservice.v1 import (
     DescribeActivityExecutionRequest,
     DescribeWorkflowExecutionRequest,
@@ -25,6 +29,13 @@ from temporalio.api.workflowservice.v1 import (
 
 from stigmer_ops.handshake.activity import ActivityState, Failure, PendingActivity, Timeouts
 from stigmer_ops.temporal.frontend import Frontend
+
+_STATUSES: dict[int, str] = {
+    number: name.removeprefix("WORKFLOW_EXECUTION_STATUS_")
+    for name, number in WorkflowExecutionStatus.items()
+}
+_OPEN = frozenset({"RUNNING", "PAUSED"})
+_PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class WorkflowDescription:
     @property
     def running(self) -> bool:
         """Whether it is open."""
-        return self.status in ("RUNNING", "PAUSED")
+        return self.status in _OPEN
 
 
 async def describe_workflow(
@@ -77,8 +88,9 @@ async def describe_workflow(
 
 def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> WorkflowDescription:
     info = answer.workflow_execution_info
-    status = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
-    description = WorkflowDescription(
+    status = _STATUSES.get(info.status, str(info.status))
+    left_behind = status not in _OPEN
+    return WorkflowDescription(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,
         workflow_type=info.type.name,
@@ -88,21 +100,11 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         history_length=info.history_length,
         workflow_task_waiting=answer.pending_workflow_task.state
         == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
-        pending=(),
+        pending=()
+        if left_behind
+        else tuple(_pending(namespace, info, activity) for activity in answer.pending_activities),
         reset_run_id=answer.workflow_extended_info.reset_run_id,
         expiration_time=_expiration(answer.workflow_extended_info),
-    )
-    if not description.running:
-        return description
-    return WorkflowDescription(
-        **{
-            name: getattr(description, name)
-            for name in WorkflowDescription.__slots__
-            if name != "pending"
-        },
-        pending=tuple(
-            _pending(namespace, description, activity) for activity in answer.pending_activities
-        ),
     )
 
 
@@ -112,14 +114,14 @@ def _expiration(info: WorkflowExecutionExtendedInfo) -> datetime | None:
 
 
 def _pending(
-    namespace: str, workflow: WorkflowDescription, info: PendingActivityInfo
+    namespace: str, workflow: WorkflowExecutionInfo, info: PendingActivityInfo
 ) -> PendingActivity:
     options = info.activity_options
     return PendingActivity(
         namespace=namespace,
-        workflow_id=workflow.workflow_id,
-        run_id=workflow.run_id,
-        workflow_type=workflow.workflow_type,
+        workflow_id=workflow.execution.workflow_id,
+        run_id=workflow.execution.run_id,
+        workflow_type=workflow.type.name,
         activity_id=info.activity_id,
         activity_type=info.activity_type.name,
         state=_state(info.state),
@@ -134,7 +136,7 @@ def _pending(
         last_failure=failure_of(info.last_failure) if info.HasField("last_failure") else None,
         last_worker_identity=info.last_worker_identity,
         paused=info.paused,
-        workflow_paused=workflow.status == "PAUSED",
+        workflow_paused=workflow.status == _PAUSED,
     )
 
 
@@ -213,7 +215,7 @@ def _maximum_attempts(options: ActivityOptions) -> int:
 
 
 _TOO_LONG = "Failure exceeds size limit."
-"""Message of the server failure that it wraps around the beginning of a failure that is too long."""
+"""Message of the server failure that wraps the beginning of a failure that is too long."""
 
 
 def failure_of(failure: FailureProto) -> Failure:
@@ -242,9 +244,14 @@ def span(message: Message, field: str) -> timedelta | None:
     if not message.HasField(field):
         return None
     duration: Duration = getattr(message, field)
-    return duration.ToTimedelta() or None
+    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000) or None
+
+
+_STATES: dict[int, ActivityState] = {
+    number: ActivityState(name.removeprefix("PENDING_ACTIVITY_STATE_"))
+    for name, number in PendingActivityState.items()
+}
 
 
 def _state(value: int) -> ActivityState:
-    name = PendingActivityState.Name(value)  # type: ignore[arg-type] # the enum's own value
-    return ActivityState(name.removeprefix("PENDING_ACTIVITY_STATE_"))
+    return _STATES.get(value, ActivityState.UNSPECIFIED)
