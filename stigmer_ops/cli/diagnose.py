@@ -12,7 +12,7 @@ import typer
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import ActivityFilters, ActivityReference, Connection
-from stigmer_ops.cli.pending_scan import selection_of
+from stigmer_ops.cli.pending_scan import UNREADABLE_SHOWN, selection_of
 from stigmer_ops.cli.systems import both_sides
 from stigmer_ops.errors import ExitCode, InputError, UsageError
 from stigmer_ops.render.output import Document, OutputFormat
@@ -60,6 +60,7 @@ async def diagnose(
     """
     from stigmer_ops.diagnosis.diagnose import DiagnosisReport
     from stigmer_ops.diagnosis.diagnose import diagnose as judge
+    from stigmer_ops.render.progress import progress
 
     began = time.monotonic()
     settings = invocation.settings
@@ -67,7 +68,12 @@ async def diagnose(
     async with both_sides(invocation, connection) as systems:
         external, stigmer = systems.external, systems.stigmer
         found = _activities(invocation, systems, reference, filters, report)
-        await judge(systems, found, settings, now=invocation.now, report=report)
+        with progress(
+            invocation.progress_wanted,
+            "reading workflows",
+            done=lambda: report.external.workflows + report.executions,
+        ):
+            await judge(systems, found, settings, now=invocation.now, report=report)
         if plan_out is not None:
             await _write_plan(invocation, systems, report, plan_out)
     calls = external.calls if stigmer is external else external.calls + stigmer.calls
@@ -154,31 +160,31 @@ def _write_new_file(path: Path, text: str) -> None:
 def _write(
     invocation: Invocation, report: DiagnosisReport, stats: dict[str, object] | None
 ) -> None:
-    from stigmer_ops.render.diagnosis import by_urgency, counts, diagnosis_page, diagnosis_record
+    from stigmer_ops.render.diagnosis import (
+        by_urgency,
+        counts,
+        diagnosis_page,
+        diagnosis_record,
+        unread_record,
+    )
+    from stigmer_ops.render.text import rfc3339
 
     now = invocation.now()
     ordered = by_urgency(report.diagnoses)
     records = [diagnosis_record(diagnosis, now) for diagnosis in ordered]
-    unreadable = [
-        {"workflow_id": one.workflow_id or None, "run_id": one.run_id, "reason": one.reason}
-        for one in report.unreadable
-    ] + [
-        {"workflow_id": one.workflow_id, "run_id": one.run_id, "reason": one.claim.detail}
-        for one in report.unreadable_executions
-    ]
+    unread = [unread_record(*one) for one in report.unread()]
     body = {
-        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "time": rfc3339(now),
         "counts": counts(ordered),
         "settled_meanwhile": report.settled,
         "items": records,
-        "unreadable": unreadable,
+        "unreadable": unread,
         "notes": report.notes,
+        **({} if stats is None else {"stats": stats}),
     }
-    if stats is not None:
-        body["stats"] = stats
     lines = [
         *(("Diagnosis", record) for record in records),
-        *(("Unreadable", one) for one in unreadable),
+        *(("Unreadable", one) for one in unread),
     ]
 
     def table(console: Console, wide: bool) -> None:
@@ -196,12 +202,10 @@ def _say_the_rest(
         invocation.say(f"note: {note}")
     if report.settled:
         invocation.say(f"note: {report.settled} settled while this was running")
-    for one in report.unreadable[:5]:
-        invocation.say(f"could not be read: {one.workflow_id or one.activity_id}: {one.reason}")
-    for execution in report.unreadable_executions[:5]:
-        invocation.say(f"could not be read: {execution.workflow_id}: {execution.claim.detail}")
-    total = len(report.unreadable) + len(report.unreadable_executions)
-    if total:
-        invocation.say(f"{total} workflows could not be read: this diagnosis is incomplete")
+    unread = list(report.unread())
+    for name, _, reason in unread[:UNREADABLE_SHOWN]:
+        invocation.say(f"could not be read: {name}: {reason}")
+    if unread:
+        invocation.say(f"{len(unread)} workflows could not be read: the diagnosis is incomplete")
     if stats is not None:
         invocation.say(f"stats: {stats}")

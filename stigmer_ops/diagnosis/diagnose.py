@@ -9,7 +9,7 @@ look at every activity that seems stuck, since both scans take time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -79,6 +79,13 @@ class DiagnosisReport:
     def complete(self) -> bool:
         """Whether everything was read."""
         return not self.unreadable and not self.unreadable_executions
+
+    def unread(self) -> Iterator[tuple[str, str, str]]:
+        """Id (of the workflow, or the standalone activity), run id and reason of what was not."""
+        for one in self.unreadable:
+            yield one.workflow_id or one.activity_id, one.run_id, one.reason
+        for execution in self.unreadable_executions:
+            yield execution.workflow_id, execution.run_id, execution.claim.detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,11 @@ def evidence_record(fact: Evidence) -> dict[str, Any]:
     }
 
 
+def unread_record(workflow_id: str, run_id: str, reason: str) -> dict[str, Any]:
+    """One workflow that could not be read, as JSON shows it."""
+    return {"workflow_id": workflow_id, "run_id": run_id, "reason": reason}
+
+
 # --- For people ----------------------------------------------------------------------------------
 
 
