@@ -9,7 +9,13 @@ import typer
 
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
-from stigmer_ops.cli.option_sets import ActivityFilters, Connection, parse_duration
+from stigmer_ops.cli.option_sets import (
+    ActivityFilters,
+    ActivityReference,
+    Connection,
+    TokenSource,
+    parse_duration,
+)
 from stigmer_ops.cli.pending_scan import (
     Pass,
     conclude,
@@ -248,3 +254,33 @@ async def watch(
             interval=WATCH_PAUSE if interval is None else interval,
             cycles=count,
         )
+
+
+@command(
+    app,
+    "show",
+    examples=(
+        "pending show -w order-4711 -a 5",
+        "pending show -w order-4711",
+        "pending show --standalone -a summarize-4711 -o json",
+    ),
+)
+async def show(
+    invocation: Invocation, connection: Connection, reference: ActivityReference
+) -> ExitCode:
+    """Show one activity in full: its times, timeouts, failures, worker, and what to type next.
+
+    The time of its first schedule comes from the history. Without --activity-id, list what the
+    workflow waits for, of every type. Exit 1: it is not pending; what it is now is told.
+    """
+    from stigmer_ops.cli.activity_reference import named_activity
+    from stigmer_ops.cli.pending_show import show_activity, show_workflow
+
+    if reference.workflow_id and reference.activity_id is None and not reference.standalone:
+        async with invocation.temporal(connection) as frontend:
+            return await show_workflow(
+                invocation, frontend, reference.workflow_id, reference.run_id or ""
+            )
+    named = named_activity(invocation, TokenSource(), None, reference)
+    async with invocation.temporal(connection) as frontend:
+        return await show_activity(invocation, frontend, named)

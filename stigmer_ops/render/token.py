@@ -80,7 +80,7 @@ def validation_record(reading: TokenReading, result: TokenValidation) -> Record:
         "title": result.verdict.title,
         "next": result.next_step,
         "token": _named_record(result.token),
-        "evidence": _observation_record(result.seen),
+        "evidence": observation_record(result.seen),
         "damage": _damage_record(result.damage),
         "inside": _verdict_record(result.inside) if result.inside else None,
     }
@@ -159,7 +159,8 @@ def _named_record(token: TaskToken | None) -> Record | None:
     }
 
 
-def _observation_record(seen: Observation | None) -> Record | None:
+def observation_record(seen: Observation | None) -> Record | None:
+    """What was read of an activity, as JSON shows it."""
     if seen is None:
         return None
     return {
