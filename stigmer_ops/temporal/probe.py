@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.activity.v1 import ActivityExecutionOutcome
@@ -23,6 +23,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DeleteActivityExecutionRequest,
+    ListActivityExecutionsRequest,
     PollActivityExecutionRequest,
     StartActivityExecutionRequest,
     TerminateActivityExecutionRequest,
@@ -39,6 +40,7 @@ from stigmer_ops.handshake.registration import (
 )
 from stigmer_ops.temporal.describe import describe_standalone
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.visibility import PAGE_SIZE
 
 PROBE_TYPE = "stigmer-ops/registration-probe"
 ID_PREFIX = "stigmer-ops-registration-probe-"
@@ -57,11 +59,18 @@ PROBES_PER_WORKER = 10
 PROBES_AT_MOST = 100
 PROBES_AT_ONCE = 10
 
+SETTLE_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between looks at visibility; few looks, since servers allow only some ten a second."""
+
 _DETAIL_LENGTH = 200
 
 
 class Prober(Protocol):
-    """A way of asking."""
+    """A way of asking; an async context manager around all its questions."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
 
     async def ask(self, task_queue: str, count: int) -> list[ProbeAnswer]:
         """Send `count` probes to a queue at once.
@@ -156,11 +165,22 @@ async def _message(frontend: Frontend, failure: Failure) -> str:
 
 
 class StandaloneProber:
-    """Asks by standalone activities: start, wait, read, delete."""
+    """Asks by standalone activities; an async context manager that deletes them at its end."""
 
     def __init__(self, frontend: Frontend, account: ProbeAccount) -> None:
         self._frontend = frontend
         self._account = account
+        self._open: set[str] = set()
+        self._closed: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        """Nothing is needed in advance."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Delete what was started, also when interrupted."""
+        if self._open or self._closed:
+            await asyncio.shield(self._clean_up())
 
     async def ask(self, task_queue: str, count: int) -> list[ProbeAnswer]:
         """Send `count` probes to a queue at once.
@@ -169,13 +189,7 @@ class StandaloneProber:
             RPCError: The server would not take them.
             StigmerOpsError: The codec server, which a failure's text needs, cannot be used.
         """
-        answers = await asyncio.gather(
-            *(self._once(task_queue) for _ in range(count)), return_exceptions=True
-        )
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return [answer for answer in answers if isinstance(answer, ProbeAnswer)]
+        return await asyncio.gather(*(self._once(task_queue) for _ in range(count)))
 
     async def _once(self, task_queue: str) -> ProbeAnswer:
         activity_id = f"{ID_PREFIX}{uuid.uuid4()}"
@@ -185,15 +199,13 @@ class StandaloneProber:
             retry=False,
         )
         self._account.started += 1
-        closed = False
-        try:
-            outcome = await self._outcome(activity_id)
-            closed = True
-            info = await describe_standalone(self._frontend, activity_id)
-            failure = outcome.failure if outcome.HasField("failure") else None
-            return await read_answer(self._frontend, failure, info.last_worker_identity)
-        finally:
-            await asyncio.shield(self._remove(activity_id, closed=closed))
+        self._open.add(activity_id)
+        outcome = await self._outcome(activity_id)
+        self._open.remove(activity_id)
+        self._closed.add(activity_id)
+        info = await describe_standalone(self._frontend, activity_id)
+        failure = outcome.failure if outcome.HasField("failure") else None
+        return await read_answer(self._frontend, failure, info.last_worker_identity)
 
     def _request(self, activity_id: str, task_queue: str) -> StartActivityExecutionRequest:
         return StartActivityExecutionRequest(
@@ -220,38 +232,55 @@ class StandaloneProber:
             if answer.HasField("outcome"):
                 return answer.outcome
 
-    async def _remove(self, activity_id: str, *, closed: bool) -> None:
-        service, namespace = self._frontend.service, self._frontend.namespace
+    async def _clean_up(self) -> None:
+        await asyncio.gather(*(self._end(activity_id) for activity_id in self._open))
+        await self._settle(self._open | self._closed)
+        await asyncio.gather(*(self._delete(one) for one in self._open | self._closed))
+
+    async def _end(self, activity_id: str) -> None:
+        request = TerminateActivityExecutionRequest(
+            namespace=self._frontend.namespace,
+            activity_id=activity_id,
+            identity=self._frontend.client.identity,
+            request_id=str(uuid.uuid4()),
+            reason="the registration probe was given up",
+        )
+        # What cannot be terminated ends by its timeout.
+        with suppress(RPCError):
+            await self._frontend.call(self._frontend.service.terminate_activity_execution, request)
+
+    async def _settle(self, activity_ids: set[str]) -> None:
+        """Wait, but not for long, until visibility lists the activities as closed.
+
+        Server 1.32 writes visibility behind, in any order: where it is in SQL, what is deleted too
+        soon stays listed for ever.
+        """
+        request = ListActivityExecutionsRequest(
+            namespace=self._frontend.namespace,
+            page_size=PAGE_SIZE,
+            query=f"ActivityType = '{PROBE_TYPE}' AND ExecutionStatus != 'Running'",
+        )
+        service = self._frontend.service
+        for pause in SETTLE_PAUSES:
+            try:
+                page = await self._frontend.call(service.list_activity_executions, request)
+            except RPCError:
+                return
+            if activity_ids <= {listed.activity_id for listed in page.executions}:
+                return
+            await asyncio.sleep(pause)
+
+    async def _delete(self, activity_id: str) -> None:
+        request = DeleteActivityExecutionRequest(
+            namespace=self._frontend.namespace, activity_id=activity_id
+        )
         try:
-            if not closed:
-                # Deleted while it runs, it would stay in visibility as running (server 1.32).
-                with _unless_gone():
-                    terminate = TerminateActivityExecutionRequest(
-                        namespace=namespace,
-                        activity_id=activity_id,
-                        identity=self._frontend.client.identity,
-                        request_id=str(uuid.uuid4()),
-                        reason="the registration probe was given up",
-                    )
-                    await self._frontend.call(service.terminate_activity_execution, terminate)
-            with _unless_gone():
-                delete = DeleteActivityExecutionRequest(
-                    namespace=namespace, activity_id=activity_id
-                )
-                await self._frontend.call(service.delete_activity_execution, delete)
-        except RPCError:
-            self._account.left_behind.append(activity_id)
-        else:
-            self._account.deleted += 1
-
-
-@contextmanager
-def _unless_gone() -> Iterator[None]:
-    try:
-        yield
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+            await self._frontend.call(self._frontend.service.delete_activity_execution, request)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                self._account.left_behind.append(activity_id)
+                return
+        self._account.deleted += 1
 
 
 def duration(span: timedelta) -> Duration:

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from google.protobuf.message import Message
-from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    DescribeTaskQueueRequest,
     GetClusterInfoRequest,
     GetSystemInfoRequest,
     GetSystemInfoResponse,
@@ -21,8 +19,9 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import RPCError
 
-from stigmer_ops.temporal.describe import moment
+from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.task_queues import activity_pollers
 
 CLOCK_QUEUE = "stigmer-ops/clock"
 _POLL_FOR = timedelta(seconds=5)
@@ -108,13 +107,15 @@ async def measure_clock_skew(frontend: Frontend, clock: Clock) -> timedelta | No
     poll = asyncio.create_task(_poll(frontend, identity))
     try:
         for _ in range(_LOOKS):
-            began = await _poll_time(frontend, identity)
-            if began is not None:
-                return _outside(began, before, clock())
+            pollers = await activity_pollers(frontend, CLOCK_QUEUE)
+            after = clock()
+            for poller in pollers:
+                if poller.identity == identity and poller.last_access_time is not None:
+                    return _outside(poller.last_access_time, before, after)
             if poll.done():
                 break
             await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
-    except RPCError:
+    except StigmerOpsError:
         return None
     finally:
         poll.cancel()
@@ -138,18 +139,3 @@ async def _poll(frontend: Frontend, identity: str) -> None:
         await frontend.call(
             frontend.service.poll_activity_task_queue, request, retry=False, deadline=_POLL_FOR
         )
-
-
-async def _poll_time(frontend: Frontend, identity: str) -> datetime | None:
-    answer = await frontend.call(
-        frontend.service.describe_task_queue,
-        DescribeTaskQueueRequest(
-            namespace=frontend.namespace,
-            task_queue=TaskQueue(name=CLOCK_QUEUE),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-        ),
-    )
-    times = (
-        moment(info, "last_access_time") for info in answer.pollers if info.identity == identity
-    )
-    return next(times, None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion
@@ -20,6 +21,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
     DescribeWorkerRequest,
+    ListTaskQueuePartitionsRequest,
     ListWorkersRequest,
 )
 from temporalio.service import RPCError, RPCStatusCode
@@ -43,10 +45,10 @@ _TYPES = {
     TaskKind.WORKFLOW: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
 }
 
-_NO_HEARTBEATS = frozenset(
+_NOT_FOR_US = frozenset(
     {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.NOT_FOUND}
 )
-"""Heartbeats are switched off, not for us to see, or just forgotten: told as absent."""
+"""The server lacks it, refuses it to us, or has just forgotten it: told as absent."""
 
 
 async def queue_workers(
@@ -64,34 +66,105 @@ async def queue_workers(
         StigmerOpsError: A queue, or the list of workers, could not be read.
     """
     described, heartbeats = await asyncio.gather(
-        asyncio.gather(
-            *(_describe(frontend, queue.name, kind) for queue in queues for kind in TaskKind)
-        ),
+        asyncio.gather(*(_described(frontend, queue.name) for queue in queues)),
         _heartbeats(frontend, {queue.name for queue in queues}),
     )
-    answers = iter(described)
     return [
         QueueWorkers(
             expected=queue,
             time=time,
             stale_after=stale_after,
-            pollers=tuple(p for answer in by_kind.items() for p in _pollers(*answer)),
-            backlogs=tuple((kind, _backlog(answer.stats)) for kind, answer in by_kind.items()),
+            pollers=tuple(poller for each in kinds for poller in each.pollers),
+            backlogs=tuple((each.kind, each.backlog) for each in kinds),
             heartbeats=None
             if heartbeats is None
             else tuple(beat for beat in heartbeats if beat.task_queue == queue.name),
         )
-        for queue in queues
-        for by_kind in [{kind: next(answers) for kind in TaskKind}]
+        for queue, kinds in zip(queues, described, strict=True)
     ]
 
 
-async def _describe(frontend: Frontend, name: str, kind: TaskKind) -> DescribeTaskQueueResponse:
+async def activity_pollers(frontend: Frontend, name: str) -> tuple[Poller, ...]:
+    """The pollers of a queue's activity tasks, over all its partitions.
+
+    Raises:
+        StigmerOpsError: The queue could not be read.
+    """
+    partitions = await _partitions(frontend, name)
+    kind = TaskKind.ACTIVITY
+    return (await _described_kind(frontend, name, kind, partitions[kind])).pollers
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    kind: TaskKind
+    pollers: tuple[Poller, ...]
+    backlog: Backlog
+
+
+async def _described(frontend: Frontend, name: str) -> list[_Described]:
+    """Both kinds of tasks of a queue, over all its partitions.
+
+    The root partition knows the backlog of all, but of the pollers only those whose poll came to it
+    or was forwarded: a worker that polls another one is missing there (seen on server 1.32).
+    """
+    partitions = await _partitions(frontend, name)
+    return await asyncio.gather(
+        *(_described_kind(frontend, name, kind, partitions[kind]) for kind in TaskKind)
+    )
+
+
+async def _described_kind(
+    frontend: Frontend, name: str, kind: TaskKind, partitions: Sequence[str]
+) -> _Described:
+    root, *others = await asyncio.gather(
+        _describe(frontend, name, kind, stats=True),
+        *(_describe(frontend, partition, kind, stats=False) for partition in partitions),
+    )
+    routing = root.versioning_info
+    newest: dict[str, Poller] = {}
+    for poller in (
+        _poller(kind, info, routing) for answer in (root, *others) for info in answer.pollers
+    ):
+        known = newest.get(poller.identity)
+        if known is None or _last_access(known) < _last_access(poller):
+            newest[poller.identity] = poller
+    return _Described(kind, tuple(newest.values()), _backlog(root.stats))
+
+
+def _last_access(poller: Poller) -> float:
+    return poller.last_access_time.timestamp() if poller.last_access_time else 0.0
+
+
+async def _partitions(frontend: Frontend, name: str) -> dict[TaskKind, list[str]]:
+    """The partitions of a queue but for the root, which has the queue's name."""
+    request = ListTaskQueuePartitionsRequest(
+        namespace=frontend.namespace, task_queue=TaskQueue(name=name)
+    )
+    try:
+        answer = await frontend.call(frontend.service.list_task_queue_partitions, request)
+    except RPCError as error:
+        if error.status in _NOT_FOR_US:
+            return {kind: [] for kind in TaskKind}
+        raise frontend.translate(error, f"list the partitions of task queue {name}") from error
+    listed = {
+        TaskKind.ACTIVITY: answer.activity_task_queue_partitions,
+        TaskKind.WORKFLOW: answer.workflow_task_queue_partitions,
+    }
+    return {
+        kind: [partition.key for partition in partitions if partition.key != name]
+        for kind, partitions in listed.items()
+    }
+
+
+async def _describe(
+    frontend: Frontend, name: str, kind: TaskKind, *, stats: bool
+) -> DescribeTaskQueueResponse:
     request = DescribeTaskQueueRequest(
         namespace=frontend.namespace,
         task_queue=TaskQueue(name=name),
         task_queue_type=_TYPES[kind],
-        report_stats=True,
+        report_stats=stats,
     )
     try:
         return await frontend.call(frontend.service.describe_task_queue, request)
@@ -99,18 +172,17 @@ async def _describe(frontend: Frontend, name: str, kind: TaskKind) -> DescribeTa
         raise frontend.translate(error, f"describe task queue {name}") from error
 
 
-def _pollers(kind: TaskKind, answer: DescribeTaskQueueResponse) -> Iterable[Poller]:
-    for info in answer.pollers:
-        options, capabilities = info.deployment_options, info.worker_version_capabilities
-        yield Poller(
-            identity=info.identity,
-            kind=kind,
-            last_access_time=moment(info, "last_access_time"),
-            rate_per_second=info.rate_per_second,
-            deployment_name=options.deployment_name or capabilities.deployment_series_name,
-            build_id=options.build_id or capabilities.build_id,
-            current=_is_current(info, answer.versioning_info),
-        )
+def _poller(kind: TaskKind, info: PollerInfo, routing: TaskQueueVersioningInfo) -> Poller:
+    options, capabilities = info.deployment_options, info.worker_version_capabilities
+    return Poller(
+        identity=info.identity,
+        kind=kind,
+        last_access_time=moment(info, "last_access_time"),
+        rate_per_second=info.rate_per_second,
+        deployment_name=options.deployment_name or capabilities.deployment_series_name,
+        build_id=options.build_id or capabilities.build_id,
+        current=_is_current(info, routing),
+    )
 
 
 def _is_current(poller: PollerInfo, routing: TaskQueueVersioningInfo) -> bool:
@@ -149,7 +221,7 @@ async def _heartbeats(
     try:
         listed = [worker for worker in await _list(frontend) if worker.task_queue in queues]
     except RPCError as error:
-        if error.status in _NO_HEARTBEATS:
+        if error.status in _NOT_FOR_US:
             return None
         raise frontend.translate(error, "list workers") from error
     return tuple(await asyncio.gather(*(_heartbeat(frontend, worker) for worker in listed)))
@@ -175,7 +247,7 @@ async def _heartbeat(frontend: Frontend, worker: WorkerListInfo) -> WorkerHeartb
     try:
         answer = await frontend.call(frontend.service.describe_worker, request)
     except RPCError as error:
-        if error.status not in _NO_HEARTBEATS:
+        if error.status not in _NOT_FOR_US:
             raise frontend.translate(error, f"describe worker {worker.worker_identity}") from error
         beat = HeartbeatMessage()
     else:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -100,15 +99,12 @@ async def _account(frontend: Frontend, choice: ProbeChoice) -> ProbeAccount:
     return ProbeAccount(ProbeMethod.WORKFLOW, "the server has no standalone activities")
 
 
-@asynccontextmanager
-async def _prober(frontend: Frontend, account: ProbeAccount) -> AsyncIterator[Prober]:
+def _prober(frontend: Frontend, account: ProbeAccount) -> Prober:
     if account.method is ProbeMethod.STANDALONE_ACTIVITY:
-        yield StandaloneProber(frontend, account)
-        return
+        return StandaloneProber(frontend, account)
     from stigmer_ops.temporal.probe_workflow import WorkflowProber  # noqa: PLC0415 - a slow import
 
-    async with WorkflowProber(frontend, account) as prober:
-        yield prober
+    return WorkflowProber(frontend, account)
 
 
 def _listed(workers: QueueWorkers) -> tuple[str, ...]:
