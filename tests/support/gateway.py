@@ -16,6 +16,15 @@ Interception = Callable[[str, bytes], Awaitable[grpc.StatusCode | None]]
 """Called with method and request before each forwarded call; a status refuses it."""
 
 
+def refusing(refused: str) -> Interception:
+    """Refuse one method, as a server does to accounts that may not use it."""
+
+    async def intercept(method: str, _request: bytes) -> grpc.StatusCode | None:
+        return grpc.StatusCode.PERMISSION_DENIED if method == refused else None
+
+    return intercept
+
+
 @dataclass
 class Gateway:
     """A running gateway: its port, and the methods it was called with."""
