@@ -80,6 +80,7 @@ ENTRIES: tuple[Entry, ...] = (
         group=False,
     ),
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),
+    Entry("dashboards", "dashboards", "The Grafana dashboard.", MONITORING),
     Entry("config", "config", "The settings in force.", OWN),
     Entry(
         "sandbox",
