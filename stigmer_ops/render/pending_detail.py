@@ -188,7 +188,8 @@ def _policy_text(policy: RetryPolicy) -> str:
 
 def _worker_text(detail: ActivityDetail, now: datetime) -> str:
     identity = detail.activity.last_worker_identity
-    others = f"{detail.live_pollers} live pollers on its queue"
+    live = detail.live_pollers
+    others = f"{live} live poller{'' if live == 1 else 's'} on its queue"
     if not identity:
         return f"none has taken it; {others}"
     if detail.worker is None:

@@ -15,7 +15,7 @@ from stigmer_ops.handshake.summary import DIMENSIONS, Summary
 from stigmer_ops.render.tables import Cell, Column, table_of
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 
-FULL_WIDTH = 130
+FULL_WIDTH = 160
 """Columns of a terminal from which on every fact has a column of its own."""
 GROUP_WIDTH = 44
 """To what width the tables of a summary line up; longer names fold or push."""
@@ -156,9 +156,9 @@ def _narrow(activities: Sequence[PendingActivity], look: Look) -> list[Renderabl
 def _below(first: Cell, second: str, failed: PendingActivity | None = None) -> Cell:
     lines = [first if isinstance(first, tuple) else (str(first), "")]
     if second:
-        lines.append((second, "dim"))
+        lines.append((f"  {second}", "dim"))
     if failed is not None and failed.last_failure is not None:
-        lines.append((failure_text(failed), "dim"))
+        lines.append((f"  {failure_text(failed)}", "dim"))
     return lines
 
 
