@@ -213,7 +213,7 @@ async def test_smoke_writes_nothing_where_it_may_not(
     assert planned.json["rounds"] == 10
     assert [found async for found in isolated_sandbox.client.list_workflows("")] == []
     shown = await stigmer_ops("audit", "show", variables=audit)
-    assert "there is no audit trail" in shown.err
+    assert "nothing has been written yet" in shown.err
 
 
 async def test_smoke_that_cannot_be_audited_is_not_made(
