@@ -40,14 +40,19 @@ def generate(
         Path, typer.Option("--out", metavar="DIR", help="Where the files are to be")
     ] = Path("alerts"),
 ) -> ExitCode:
-    """Write the recording and alerting rules, a file for each group.
+    """Write the recording and alerting rules, a file for each group, and tests of them.
 
-    Thresholds, windows, selectors and links come from the settings. A rule file that a former run
-    wrote and this one does not is removed.
+    Thresholds, windows, selectors and links come from the settings. A file that a former run wrote
+    and this one does not is removed. The tests, below tests/generated, are promtool's; resources of
+    the Prometheus Operator have none.
     """
     from stigmer_ops.cli.generation import deliver
     from stigmer_ops.monitoring.catalogue import catalogue
+    from stigmer_ops.monitoring.rule_tests.starters import starter_files
     from stigmer_ops.monitoring.rules import HEADER, rule_files
 
-    files = rule_files(catalogue(invocation.settings), invocation.settings, format)
+    everything = catalogue(invocation.settings)
+    files = rule_files(everything, invocation.settings, format)
+    if format is RuleFormat.PROMETHEUS:
+        files |= starter_files(everything, invocation.settings)
     return deliver(invocation, out, files, HEADER, check=check)

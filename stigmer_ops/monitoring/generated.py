@@ -53,25 +53,26 @@ class GeneratedFile:
 
 
 def compare(directory: Path, wanted: Mapping[str, str], header: str) -> list[GeneratedFile]:
-    """Every file that is to be in `directory`, and every one that a former run left there.
+    """Every file that is to be below `directory`, and every one that a former run left there.
 
     Args:
         directory: Need not exist.
-        wanted: File name to text; each text begins with `header`.
+        wanted: Path below `directory` to text; each text begins with `header`.
         header: The generator's first line, without the line break.
 
     Raises:
         InputError: A file cannot be read.
     """
     files = [_compared(directory / name, text) for name, text in sorted(wanted.items())]
-    if directory.is_dir():
-        others = (path for path in sorted(directory.iterdir()) if path.name not in wanted)
-        files += [
-            GeneratedFile(path, State.SURPLUS, text, "")
-            for path in others
-            if path.is_file() and (text := _text(path)).startswith(header + "\n")
-        ]
-    return files
+    folders = sorted({directory, *(file.path.parent for file in files)})
+    known = {file.path for file in files}
+    others = (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()))
+    surplus = [
+        GeneratedFile(path, State.SURPLUS, text, "")
+        for path in others
+        if path not in known and path.is_file() and (text := _text(path)).startswith(f"{header}\n")
+    ]
+    return files + surplus
 
 
 def write(files: list[GeneratedFile]) -> None:

@@ -27,7 +27,7 @@ def rule_files(
 ) -> dict[str, str]:
     """File name to text, a file for each group; the same bytes for the same catalogue."""
     return {
-        f"{name}.yaml": HEADER + "\n" + _dumped(_document(name, rules, format))
+        f"{name}.yaml": HEADER + "\n" + dumped(_document(name, rules, format))
         for name, rules in groups(catalogue, settings).items()
     }
 
@@ -130,7 +130,8 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text_node)
 
 
-def _dumped(document: Mapping[str, Any]) -> str:
+def dumped(document: Mapping[str, Any]) -> str:
+    """YAML with long text in blocks, the same for the same document."""
     text: str = yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000
     )

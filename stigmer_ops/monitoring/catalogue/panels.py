@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stigmer_ops.monitoring.catalogue import expressions as e
 from stigmer_ops.monitoring.catalogue import metrics as m
-from stigmer_ops.monitoring.catalogue.alerts.completions import LONG_WINDOWS
+from stigmer_ops.monitoring.catalogue.alerts.completions import FAST_PAIRS, SLOW_PAIRS
 from stigmer_ops.monitoring.catalogue.model import (
     Dashboard,
     Panel,
@@ -145,10 +145,10 @@ def _completions(scope: Scope) -> tuple[Panel, ...]:
             Unit.RATIO,
             tuple(
                 Target(
-                    e.failure_ratio(scope, window),
-                    f"{duration(window)} {{{{service}}}} {{{{namespace}}}}",
+                    e.failure_ratio(scope, pair.long),
+                    f"{duration(pair.long)} {{{{service}}}} {{{{namespace}}}}",
                 )
-                for window in LONG_WINDOWS
+                for pair in (*FAST_PAIRS, *SLOW_PAIRS)
             ),
             maximum=1,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from stigmer_ops.monitoring.catalogue import expressions as e
@@ -17,17 +18,33 @@ _DIAGNOSE = f"stigmer-ops diagnose --namespace {of('namespace')}"
 
 MONTH = timedelta(days=30)
 
-_FAST = (
-    (14.4, timedelta(hours=1), timedelta(minutes=5)),
-    (6.0, timedelta(hours=6), timedelta(minutes=30)),
-)
-_SLOW = (
-    (3.0, timedelta(days=1), timedelta(hours=2)),
-    (1.0, timedelta(days=3), timedelta(hours=6)),
-)
-"""How many times too fast the budget of a month is used, over which long and short window."""
 
-LONG_WINDOWS = tuple(long for _, long, _ in (*_FAST, *_SLOW))
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """How many times too fast the budget of a month is used, over a long and a short window.
+
+    The long window makes it matter, the short one makes the alert end soon after the failures do
+    (SRE Workbook, chapter 5).
+    """
+
+    factor: float
+    long: timedelta
+    short: timedelta
+
+
+FAST_PAIRS = (
+    BurnRate(14.4, timedelta(hours=1), timedelta(minutes=5)),
+    BurnRate(6, timedelta(hours=6), timedelta(minutes=30)),
+)
+SLOW_PAIRS = (
+    BurnRate(3, timedelta(days=1), timedelta(hours=2)),
+    BurnRate(1, timedelta(days=3), timedelta(hours=6)),
+)
+
+
+def budget(scope: Scope) -> float:
+    """The share of completions that may fail."""
+    return round(1 - scope.settings.monitoring.completion_objective, 9)
 
 
 def alerts(scope: Scope) -> Iterator[Alert]:
@@ -111,7 +128,7 @@ def _burn_rates(scope: Scope) -> Iterator[Alert]:
         group=COMPLETIONS,
         severity=Severity.CRITICAL,
         for_=timedelta(minutes=2),
-        conditions=tuple(_burning(scope, *pair) for pair in _FAST),
+        conditions=tuple(_burning(scope, pair) for pair in FAST_PAIRS),
         unit=Unit.RATIO,
         panel="error-budget-burn",
         summary="Completions fail so often that the error budget will be gone within days.",
@@ -122,8 +139,8 @@ def _burn_rates(scope: Scope) -> Iterator[Alert]:
         name="StigmerCompletionBudgetBurnSlow",
         group=COMPLETIONS,
         severity=Severity.WARNING,
-        for_=timedelta(minutes=15),
-        conditions=tuple(_burning(scope, *pair) for pair in _SLOW),
+        for_=timedelta(hours=1),
+        conditions=tuple(_burning(scope, pair) for pair in SLOW_PAIRS),
         unit=Unit.RATIO,
         panel="error-budget-burn",
         summary="Completions fail so often that the error budget will not last the month.",
@@ -132,15 +149,16 @@ def _burn_rates(scope: Scope) -> Iterator[Alert]:
     )
 
 
-def _burning(scope: Scope, factor: float, long: timedelta, short: timedelta) -> Condition:
-    """The budget is used `factor` times too fast, for long enough to matter and still now."""
-    budget = 1 - scope.settings.monitoring.completion_objective
-    threshold = round(factor * budget, 6)
+def _burning(scope: Scope, pair: BurnRate) -> Condition:
+    threshold = round(pair.factor * budget(scope), 9)
     return Condition(
-        e.failure_ratio(scope, long),
+        e.failure_ratio(scope, pair.long),
         Operator.ABOVE,
         threshold,
-        (f"{e.failure_ratio(scope, short)} > {threshold}", _enough(scope, long)),
+        (
+            f"{e.failure_ratio(scope, pair.short)} > {threshold:g}",
+            _enough(scope, pair.long),
+        ),
     )
 
 

@@ -1,0 +1,196 @@
+"""Examples of the alerts on callbacks: ratios, quantiles and burn rates of counters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+
+from stigmer_ops.monitoring.catalogue import metrics as m
+from stigmer_ops.monitoring.catalogue.alerts.completions import (
+    FAST_PAIRS,
+    SLOW_PAIRS,
+    BurnRate,
+    budget,
+)
+from stigmer_ops.monitoring.catalogue.model import LE, Alert, Catalogue
+from stigmer_ops.monitoring.catalogue.promql import Scope, duration
+from stigmer_ops.monitoring.rule_tests.example import STEP, Example, Feed, Growth, Signal
+
+_WHERE = {"namespace": "orders", "service": "go"}
+_FIVE_MINUTES = timedelta(minutes=5)
+_HALF_AN_HOUR = timedelta(minutes=30)
+EACH = 6000
+"""Events a sample: 100 a second, so that ratios at a threshold are exactly the threshold."""
+
+
+def examples(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
+    """In the order of the alerts."""
+    yield from _ratios(scope, catalogue)
+    yield _slow(scope, catalogue)
+    yield from _burn_rates(scope, catalogue)
+    yield from _errors(scope, catalogue)
+
+
+def reached(scope: Scope, alert: Alert) -> float:
+    """How much of the window is bad when an alert fires that held from the first bad sample on."""
+    return min(1.0, (alert.for_ + STEP) / scope.window)
+
+
+def _events(share: float) -> Growth:
+    """Whole events, since fractions would add up to a counter that seems to go back."""
+    return Growth(round(EACH * share))
+
+
+def _completions(quiet: float, bad: float) -> tuple[Feed, ...]:
+    """Completions, of which so large a share fails; the second exporter sees few, and none fail."""
+
+    def feed(status: str, before: float, during: float, second: float) -> Feed:
+        labels = {**_WHERE, "status": status}
+        series = m.COMPLETIONS.series
+        return Feed(series, labels, _events(before), _events(during), second=_events(second))
+
+    return feed("failure", quiet, bad, 0), feed("success", 1 - quiet, 1 - bad, 0.1)
+
+
+def _ratios(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
+    own = scope.settings.monitoring.thresholds
+    ends = scope.window - STEP
+    for alert, at in (
+        ("StigmerExternalActivityCompletionFailureHigh", own.completion_failure_ratio),
+        ("StigmerExternalActivitySuccessRateLow", 1 - own.success_ratio),
+    ):
+        beyond = at + 0.1 * (1 - at)
+        failing = at + (beyond - at) * reached(scope, catalogue.alert(alert))
+        yield Example(
+            alert,
+            _WHERE,
+            failing if alert.endswith("High") else 1 - failing,
+            _completions(at, beyond),
+            ends=ends,
+            lead=scope.window + STEP,
+            lasts=scope.window,
+        )
+
+
+def _slow(scope: Scope, catalogue: Catalogue) -> Example:
+    name = "StigmerExternalActivityCompletionSlow"
+    threshold = scope.settings.monitoring.thresholds.completion_p99.total_seconds()
+    bounds = (*m.COMPLETION_DURATION.buckets, math.inf)
+    at = next(index for index, bound in enumerate(bounds) if bound >= threshold)
+    low, high = bounds[at], bounds[at + 1]
+    slow = reached(scope, catalogue.alert(name))
+    return Example(
+        name,
+        _WHERE,
+        low + (high - low) * (slow - 0.01) / slow,
+        (
+            *_completions(0, 0),
+            *(
+                Feed(
+                    m.COMPLETION_DURATION.bucket,
+                    {**_WHERE, "status": status, LE.name: _bound(bound)},
+                    _events(bound >= low),
+                    _events(bound >= high),
+                    second=_events((bound >= high) / 10),
+                )
+                for status in ("success", "failure")
+                for bound in bounds
+            ),
+        ),
+        ends=scope.window - STEP,
+        lead=scope.window + STEP,
+        lasts=scope.window,
+    )
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if math.isinf(bound) else f"{bound:g}"
+
+
+def _burn_rates(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
+    (one_hour, six_hours), (one_day, three_days) = FAST_PAIRS, SLOW_PAIRS
+    fast = catalogue.alert("StigmerCompletionBudgetBurnFast")
+    slow = catalogue.alert("StigmerCompletionBudgetBurnSlow")
+    at = budget(scope)
+    severe = at * one_hour.factor + 0.25 * (1 - at * one_hour.factor)
+    yield _burn(scope, fast, one_hour, share=severe, step=STEP, last=one_hour)
+    yield _burn(scope, fast, six_hours, share=at * 6.6, step=_FIVE_MINUTES, last=six_hours)
+    # A day of it uses as much of the budget as the longer pair allows, which then holds on.
+    yield _burn(scope, slow, one_day, share=at * 3.3, step=_HALF_AN_HOUR, last=three_days)
+    yield _burn(scope, slow, three_days, share=at * 1.1, step=_HALF_AN_HOUR, last=three_days)
+
+
+def _burn(
+    scope: Scope, alert: Alert, pair: BurnRate, *, share: float, step: timedelta, last: BurnRate
+) -> Example:
+    """Failures begin at this share, all of a sudden, in a service that had none.
+
+    Args:
+        scope: Of the thresholds.
+        alert: The alert.
+        pair: The windows by which it begins.
+        share: Of the completions.
+        step: Between samples.
+        last: The windows by which it ends.
+    """
+    pairs = FAST_PAIRS if pair in FAST_PAIRS else SLOW_PAIRS
+    lead = max(other.long for other in pairs)
+    share = round(EACH * share) / EACH
+    until = math.floor(budget(scope) * pair.factor * (pair.long / step) / share)
+    held = math.ceil(alert.for_ / step)
+    left = budget(scope) * last.factor / share
+    return Example(
+        alert.name,
+        _WHERE,
+        share * (until + 1 + held) / (pair.long / step),
+        _completions(0, share),
+        onset=until * step,
+        ends=(math.ceil(last.short / step * (1 - left)) - 1) * step,
+        lead=lead + step,
+        lasts=step,
+        step=step,
+        name=duration(pair.long),
+    )
+
+
+def _errors(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
+    own = scope.settings.monitoring.thresholds
+    for alert, at in (
+        ("StigmerExternalActivityErrorRateCritical", own.rollback_error_ratio),
+        ("StigmerExternalActivityErrorRateHigh", own.error_ratio),
+    ):
+        beyond = at * 1.1
+        yield Example(
+            alert,
+            {"namespace": "orders"},
+            at + (beyond - at) * reached(scope, catalogue.alert(alert)),
+            (*_handshakes(at, beyond),),
+            ends=scope.window - STEP,
+            lead=scope.window + STEP,
+            lasts=scope.window,
+        )
+
+
+def _handshakes(quiet: float, bad: float) -> tuple[Feed, ...]:
+    """Handshakes: half of the errors are timeouts, which end without a callback."""
+
+    def error(kind: str) -> Feed:
+        return Feed(
+            m.ERRORS.series,
+            {**_WHERE, "error_type": kind},
+            _events(quiet / 2),
+            _events(bad / 2),
+            second=Growth(0),
+        )
+
+    def completion(status: str, before: Signal, during: Signal) -> Feed:
+        labels = {**_WHERE, "status": status}
+        return Feed(m.COMPLETIONS.series, labels, before, during, second=Growth(0))
+
+    return (
+        error("timeout"),
+        error("client_error"),
+        completion("failure", _events(quiet / 2), _events(bad / 2)),
+        completion("success", _events(1 - quiet), _events(1 - bad)),
+    )
