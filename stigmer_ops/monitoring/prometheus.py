@@ -1,0 +1,177 @@
+"""Questions to a running Prometheus. This is the only module that speaks to one.
+
+prometheus-api-client asks (its HTTP API is https://prometheus.io/docs/prometheus/latest/querying/api),
+without the retries that it has by default: a person waits, and an answer later is no better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from urllib3.util.retry import Retry
+
+from stigmer_ops.errors import DeniedError, InputError, StigmerOpsError, UnavailableError
+
+T = TypeVar("T")
+
+MAXIMUM_POINTS = 11_000
+"""Of a series in one answer; Prometheus refuses to compute more."""
+_HOW = "stigmer-ops config show (monitoring.prometheus)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A series at one instant; a scalar has no labels."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A series over a range: seconds since 1970 and value, in order, gaps left out."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+
+class QueryError(InputError):
+    """Prometheus cannot evaluate an expression. The message is its own."""
+
+    reference = "bad-query"
+
+
+class Prometheus:
+    """A Prometheus, or anything that speaks its HTTP API.
+
+    Args:
+        url: Its base URL, http(s)://host:port; a user and password in it are sent and never shown.
+        timeout: For each answer.
+
+    Raises:
+        InputError: It is no such URL.
+    """
+
+    def __init__(self, url: str, timeout: timedelta) -> None:
+        self.url = url.rstrip("/")
+        if not _is_base_url(self.url):
+            # Not shown: a password may be in it.
+            raise InputError("the URL of Prometheus is not of the form http(s)://host:port")
+        self._timeout = timeout
+        session = requests.Session()
+        session.hooks["response"].append(self._check)
+        self._client = PrometheusConnect(
+            url=self.url,
+            session=session,
+            retry=Retry(total=0),
+            timeout=timeout.total_seconds(),
+        )
+
+    @property
+    def shown_url(self) -> str:
+        """The base URL without user and password."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+    def query(self, expr: str, at: datetime | None = None) -> list[Sample]:
+        """The value of `expr` at an instant, now unless given; a scalar is one sample.
+
+        Raises:
+            QueryError: Prometheus cannot evaluate it.
+            StigmerOpsError: Prometheus cannot be reached, or refuses us.
+        """
+        at_time = {} if at is None else {"time": f"{at.timestamp():.3f}"}
+        return self._ask(lambda: _samples(self._client.custom_query(expr, params=at_time)))
+
+    def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> list[Line]:
+        """The values of `expr` from `start` to `end`, `step` apart.
+
+        Raises:
+            QueryError: Prometheus cannot evaluate it, or there would be too many points.
+            StigmerOpsError: Prometheus cannot be reached, or refuses us.
+        """
+        seconds = f"{step.total_seconds():g}"
+        return self._ask(lambda: _lines(self._client.custom_query_range(expr, start, end, seconds)))
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except requests.Timeout as error:
+            seconds = self._timeout.total_seconds()
+            raise UnavailableError(
+                f"{self.shown_url} did not answer within {seconds:g} s", next_step=_HOW
+            ) from error
+        except (requests.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            raise UnavailableError(
+                f"{self.shown_url} answers, but not as Prometheus does", next_step=_HOW
+            ) from error
+        except requests.RequestException as error:
+            raise UnavailableError(
+                f"cannot reach Prometheus at {self.shown_url}: {_cause(error)}", next_step=_HOW
+            ) from error
+
+    def _check(self, response: requests.Response, **_: object) -> None:
+        """Say what Prometheus says is wrong; the client would leave a number and raw bytes."""
+        if response.ok or response.is_redirect:
+            return
+        raise self._error_of(response)
+
+    def _error_of(self, response: requests.Response) -> StigmerOpsError:
+        try:
+            told = str(response.json()["error"])
+        except (ValueError, KeyError, TypeError):
+            told = ""
+        status = f"{response.status_code} {response.reason}"
+        if told and response.status_code in (400, 422):
+            return QueryError(f"Prometheus cannot evaluate it: {told}")
+        if response.status_code in (401, 403):
+            return DeniedError(f"{self.shown_url} refuses us: {status}", next_step=_HOW)
+        return UnavailableError(f"{self.shown_url} answers {told or status}", next_step=_HOW)
+
+
+def _samples(result: Any) -> list[Sample]:  # noqa: ANN401 - JSON
+    if result and not isinstance(result[0], dict):
+        # A scalar or string is one pair of time and value.
+        return [Sample({}, _number(result[1]))]
+    return [Sample(series["metric"], _number(series["value"][1])) for series in result]
+
+
+def _lines(result: Any) -> list[Line]:  # noqa: ANN401 - JSON
+    return [
+        Line(
+            series["metric"],
+            tuple((float(time), _number(value)) for time, value in series["values"]),
+        )
+        for series in result
+    ]
+
+
+def _number(text: str) -> float:
+    """A value as Prometheus writes it, which includes NaN, +Inf and -Inf."""
+    try:
+        return float(text)
+    except ValueError:
+        raise QueryError(f"its value is a string: {text!r}") from None
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: requests and urllib3 wrap the operating system's."""
+    reason = getattr(error, "reason", None) or (error.args[0] if error.args else error)
+    if isinstance(reason, BaseException) and reason is not error:
+        return _cause(reason)
+    text = str(reason)
+    return text.rpartition(": ")[2] if "Errno" in text else text
