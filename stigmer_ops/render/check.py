@@ -7,7 +7,6 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
 from rich.text import Text
 
 from stigmer_ops.procedures.checks.check import Category, Check, CheckResult, Result
@@ -21,6 +20,7 @@ MARKS = {
     Result.FAILED: "×",  # noqa: RUF001 - the sign is meant
     Result.SKIPPED: "-",
 }
+INDENT = "   "
 ASCII_MARKS = {Result.OK: "ok", Result.WARNING: "!!", Result.FAILED: "x", Result.SKIPPED: "-"}
 STYLES = {
     Result.OK: "green",
@@ -125,7 +125,7 @@ class Page:
         worst = Result.OK if run.success else Result.FAILED
         text = f"{len(run.results)} checks: {said}"
         self._console.print()
-        self._console.print(self._line(self._marks[worst], text, STYLES[worst]))
+        self._line(self._marks[worst], text, STYLES[worst])
 
     def _head(self, category: Category) -> None:
         if self._category is not None:
@@ -140,26 +140,22 @@ class Page:
         if quiet and result.detail:
             reason = "skipped: " if result.result is Result.SKIPPED else ""
             said += f" ({reason}{result.detail})"
-        mark, style = self._marks[result.result], STYLES[result.result]
-        self._console.print(self._line(mark, said, style))
+        self._line(self._marks[result.result], said, STYLES[result.result])
         if quiet:
             return
         for line in result.detail.splitlines():
-            self._indented(line)
+            self._line(INDENT, line)
         if result.hint:
-            self._indented(f"next: {result.hint}")
-        self._indented(f"help: stigmer-ops runbook show {result.check.id}")
+            self._line(INDENT, f"next: {result.hint}")
+        self._line(INDENT, f"help: stigmer-ops runbook show {result.check.id}")
 
-    def _line(self, mark: str, text: str, style: str) -> Table:
-        """The mark, and beside it the text, whose further lines begin below its first."""
-        line = Table.grid(padding=(0, 1, 0, 0))
-        line.add_column(no_wrap=True)
-        line.add_column(overflow="fold")
-        line.add_row(Text(mark, style=style), self._text(text, "dim" if style == "dim" else ""))
-        return line
-
-    def _indented(self, text: str) -> None:
-        self._console.print(self._line("   ", text, ""))
+    def _line(self, mark: str, text: str, style: str = "") -> None:
+        """Print the mark, and beside it the text, whose further lines begin below its first."""
+        body = self._text(text, style if style == "dim" else "")
+        width = self._console.width - len(mark) - 1
+        for number, part in enumerate(body.wrap(self._console, width, overflow="fold")):
+            before = Text(" " * len(mark)) if number else Text(mark, style)
+            self._console.print(Text.assemble(before, " ", part))
 
     def _text(self, text: str, style: str = "") -> Text:
         shown = visible(text)

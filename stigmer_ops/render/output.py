@@ -102,12 +102,26 @@ def write_text(text: str, stream: IO[str] | None = None) -> None:
     stream.flush()
 
 
+def write_pieces(pieces: Iterable[str]) -> None:
+    """Write a result that is made piece by piece; a reader that leaves early has what it wanted."""
+    try:
+        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_rest(sys.stdout)
+
+
 def console(stream: IO[str] | None = None) -> Console:
     """A Rich console that never guesses markup, emoji or numbers in foreign text."""
     from rich.console import Console  # noqa: PLC0415 - JSON output does without Rich
 
+    class _Console(Console):
+        def on_broken_pipe(self) -> None:
+            """Let the caller decide; Rich would end the process with 1, which means findings."""
+            raise  # noqa: PLE0704 - Rich calls this while it handles the BrokenPipeError
+
     stream = stream or sys.stdout
-    return Console(
+    return _Console(
         file=stream,
         markup=False,
         emoji=False,

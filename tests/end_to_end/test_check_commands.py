@@ -134,6 +134,15 @@ async def test_json_lines_come_one_by_one(audit: dict[str, str]) -> None:
     assert done.lines[-1]["success"] is True
 
 
+async def test_reader_that_leaves_early_is_no_finding(audit: dict[str, str]) -> None:
+    line = f"set -o pipefail; {sys.executable} -m stigmer_ops check --offline | head -1"
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", line, env=environment(audit), stdout=-1, stderr=-1
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out, err) == (0, b"Settings\n", b"")
+
+
 async def test_unknown_category_is_wrong_usage() -> None:
     done = await stigmer_ops("check", "--category", "tempral")
     assert done.code == 2

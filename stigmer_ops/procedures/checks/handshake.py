@@ -52,7 +52,7 @@ def all_read(report: DiagnosisReport) -> Outcome:
     unread = len(report.unreadable) + len(report.unreadable_executions)
     if unread:
         return Fail(f"{unread} workflows could not be read: what follows is incomplete")
-    return Ok(f"{len(report.diagnoses)} external activities, {report.executions} executions")
+    return Ok(f"external activities: {len(report.diagnoses)}, executions: {report.executions}")
 
 
 def none_stuck(report: DiagnosisReport) -> Outcome:
@@ -60,7 +60,7 @@ def none_stuck(report: DiagnosisReport) -> Outcome:
     stuck = [found for found in report.diagnoses if found.verdict.stuck]
     if stuck:
         return Fail(_by_verdict(stuck))
-    return Ok(f"{len(report.diagnoses)} external activities wait")
+    return Ok(f"waiting: {len(report.diagnoses)}")
 
 
 def none_of(verdict: Verdict) -> Callable[[DiagnosisReport], Outcome]:
@@ -85,7 +85,7 @@ def _some(found: list[Diagnosis]) -> str:
     where = f"activity {activity.activity_id}"
     if activity.workflow_id:
         where += f" of workflow {activity.workflow_id}"
-    others = f" and {len(found) - 1} others" if len(found) > 1 else ""
+    others = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return where + others
 
 

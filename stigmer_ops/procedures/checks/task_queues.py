@@ -29,7 +29,7 @@ NEEDS = frozenset({Need.TEMPORAL})
 async def _polled(context: CheckContext) -> Outcome:
     looked = await context.task_queues()
     problems = evidence(_unasked(looked), NOT_POLLED, VERSION_NOT_CURRENT)
-    return Fail("\n".join(problems)) if problems else Ok(f"{len(looked)} task queues")
+    return Fail("\n".join(problems)) if problems else Ok(f"task queues: {len(looked)}")
 
 
 async def _live(context: CheckContext) -> Outcome:

@@ -36,7 +36,7 @@ def answered(checks: Sequence[QueueCheck]) -> Outcome:
         return Fail("\n".join(problems))
     unasked = evidence(checks, NOT_PROBED)
     asked = sum(1 for check in checks for _ in check.registration.said)
-    return Skip(unasked[0]) if unasked and not asked else Ok(f"{asked} workers")
+    return Skip(unasked[0]) if unasked and not asked else Ok(f"answers: {asked}")
 
 
 async def _callback(context: CheckContext) -> Outcome:

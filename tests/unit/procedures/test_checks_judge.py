@@ -161,7 +161,7 @@ def test_backlog_is_too_many_or_too_old(backlog: Backlog, behind: bool) -> None:
 
 
 def test_workers_that_all_answered_are_counted() -> None:
-    assert answered([asked(said("a")), asked(said("b"))]) == Ok("2 workers")
+    assert answered([asked(said("a")), asked(said("b"))]) == Ok("answers: 2")
 
 
 def test_worker_that_did_not_answer_is_named() -> None:
@@ -207,7 +207,7 @@ def diagnosed(verdict: Verdict, *also: Verdict) -> Diagnosis:
 def test_what_could_not_be_read_fails() -> None:
     report = DiagnosisReport(unreadable=[Unreadable("order-1", "run", "UNAVAILABLE")])
     assert isinstance(all_read(report), Fail)
-    assert all_read(DiagnosisReport()) == Ok("0 external activities, 0 executions")
+    assert all_read(DiagnosisReport()) == Ok("external activities: 0, executions: 0")
 
 
 def test_stuck_activities_are_counted_by_verdict_most_first() -> None:
@@ -225,13 +225,13 @@ def test_stuck_activities_are_counted_by_verdict_most_first() -> None:
         "2 x token-not-passed",
         "1 x stigmer-workflow-timed-out",
     ]
-    assert none_stuck(DiagnosisReport([diagnosed(RUNNING)])) == Ok("1 external activities wait")
+    assert none_stuck(DiagnosisReport([diagnosed(RUNNING)])) == Ok("waiting: 1")
 
 
 def test_verdict_counts_beside_another_too() -> None:
     report = DiagnosisReport([diagnosed(RUNNING, UNSAFE_SETTINGS), diagnosed(UNSAFE_SETTINGS)])
     assert none_of(NEAR_DEADLINE)(report) == Ok()
-    assert none_of(UNSAFE_SETTINGS)(report) == Fail("activity 5 of workflow order-42 and 1 others")
+    assert none_of(UNSAFE_SETTINGS)(report) == Fail("activity 5 of workflow order-42 and 1 more")
 
 
 @pytest.mark.parametrize(
