@@ -221,6 +221,8 @@ class Writes(_Section):
 
     protected_namespaces: tuple[str, ...] = ()
     """Namespaces whose name must be typed before a write, even of one activity."""
+    confirm_above: int = Field(default=100, ge=0)
+    """Activities above which `apply` has the namespace's name typed, in whichever namespace."""
 
 
 class Settings(_Section):

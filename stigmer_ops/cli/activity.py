@@ -108,7 +108,7 @@ async def complete(
             not_done=NOTHING_SENT,
             next_step="give one of them in a file",
         )
-    content, place = (DEFAULT_RESULT, "the default") if result is None else _result_input(result)
+    content, place = (DEFAULT_RESULT, "the default") if result is None else result_input(result)
     value = parse_json(content, place)
     require_writable(invocation, mutation, invocation.target(connection).namespace)
     author = author_of(invocation, mutation)
@@ -268,7 +268,12 @@ async def extend(
         )
 
 
-def _result_input(result: str) -> tuple[bytes, str]:
+def result_input(result: str) -> tuple[bytes, str]:
+    """The bytes that --result names, and where they are from.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
     if result == "-":
         return sys.stdin.buffer.read(RESULT_FILE_LIMIT), "standard input"
     if not result.startswith("@"):

@@ -64,17 +64,26 @@ def require_no_read_only_mode(invocation: Invocation) -> None:
         )
 
 
-def confirmed(invocation: Invocation, mutation: Mutation, namespace: str, question: str) -> bool:
+def confirmed(
+    invocation: Invocation,
+    mutation: Mutation,
+    namespace: str,
+    question: str,
+    *,
+    activities: int = 1,
+) -> bool:
     """Ask what has to be asked about the plan just shown.
 
-    The name of a protected namespace (settings: writes.protected_namespaces) must be typed even
-    with --yes, unless --confirm-namespace gives it.
+    The name of a protected namespace (settings: writes.protected_namespaces), or of any where many
+    activities are written to (writes.confirm_above), must be typed even with --yes, unless
+    --confirm-namespace gives it.
 
     Args:
         invocation: The command's run.
         mutation: Its options.
         namespace: What it writes to.
         question: "Complete this activity?"
+        activities: How many are written to.
 
     Returns:
         Whether to go on: False only for a dry run.
@@ -85,8 +94,8 @@ def confirmed(invocation: Invocation, mutation: Mutation, namespace: str, questi
     if mutation.dry_run:
         return False
     if not invocation.can_ask:
-        _require_no_question(invocation, mutation, namespace)
-    if _name_is_asked(invocation, mutation, namespace):
+        _require_no_question(invocation, mutation, namespace, activities)
+    if _name_is_asked(invocation, mutation, namespace, activities):
         asked = f"{question} Type the namespace's name to go on: "
         agreed = answer_to(visible(asked)) == namespace
     else:
@@ -96,16 +105,21 @@ def confirmed(invocation: Invocation, mutation: Mutation, namespace: str, questi
     return True
 
 
-def _name_is_asked(invocation: Invocation, mutation: Mutation, namespace: str) -> bool:
-    protected = namespace in invocation.settings.writes.protected_namespaces
-    return protected and mutation.confirm_namespace is None
+def _name_is_asked(
+    invocation: Invocation, mutation: Mutation, namespace: str, activities: int
+) -> bool:
+    writes = invocation.settings.writes
+    guarded = namespace in writes.protected_namespaces or activities > writes.confirm_above
+    return guarded and mutation.confirm_namespace is None
 
 
-def _require_no_question(invocation: Invocation, mutation: Mutation, namespace: str) -> None:
+def _require_no_question(
+    invocation: Invocation, mutation: Mutation, namespace: str, activities: int = 1
+) -> None:
     missing = []
     if not mutation.yes:
         missing.append("--yes")
-    if _name_is_asked(invocation, mutation, namespace):
+    if _name_is_asked(invocation, mutation, namespace, activities):
         missing.append(f"--confirm-namespace {namespace}")
     if missing:
         why = (

@@ -63,6 +63,19 @@ ENTRIES: tuple[Entry, ...] = (
         "Complete, fail, redeliver to or extend one attempt of an activity, and prove it.",
         REPAIR,
     ),
+    Entry(
+        "plan",
+        "plan",
+        "Make, look at, compare and verify the plans that `apply` carries out.",
+        REPAIR,
+    ),
+    Entry(
+        "apply",
+        "apply",
+        "Carry a plan out: every row at most once, fenced to its attempt, and resumable.",
+        REPAIR,
+        group=False,
+    ),
     Entry("audit", "audit", "The record of every write.", REPAIR),
     Entry(
         "check",

@@ -25,14 +25,15 @@ async def with_scheduled_events(frontend: Frontend, rows: Sequence[PlanRow]) -> 
 
     async def read(numbered: tuple[int, PlanRow]) -> tuple[int, PlanRow]:
         position, row = numbered
-        return position, await _with_event(frontend, row)
+        return position, await with_scheduled_event(frontend, row)
 
     filled = fan_out(_numbered(rows), read, concurrency=frontend.pace.concurrency)
     by_position = {position: row async for position, row in filled}
     return [by_position[position] for position in range(len(rows))]
 
 
-async def _with_event(frontend: Frontend, row: PlanRow) -> PlanRow:
+async def with_scheduled_event(frontend: Frontend, row: PlanRow) -> PlanRow:
+    """The row with its scheduled event, as `with_scheduled_events`."""
     if row.scheduled_event_id or not row.workflow_id or row.action in _NEED_NO_EVENT:
         return row
     try:

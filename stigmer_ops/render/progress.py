@@ -8,7 +8,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(
-    wanted: bool, description: str, *, done: Callable[[], int], total: int | None = None
+    wanted: bool,
+    description: str,
+    *,
+    done: Callable[[], int],
+    total: int | None = None,
+    told: Callable[[], str] = str,
 ) -> Iterator[None]:
     """Show a bar while the block runs, and remove it at its end.
 
@@ -17,6 +22,7 @@ def progress(
         description: What is being done, as in "reading workflows".
         done: How much was done; asked whenever the bar is drawn.
         total: How much there is to do, where that is known.
+        told: What else to show beside the bar; asked as `done` is.
     """
     if not wanted:
         yield
@@ -36,7 +42,7 @@ def progress(
 
         def get_renderables(self) -> Iterator[RenderableType]:
             for task_id in self.task_ids:
-                self.update(task_id, completed=done())
+                self.update(task_id, completed=done(), told=told())
             yield from super().get_renderables()
 
     bar = Following(
@@ -45,9 +51,10 @@ def progress(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[told]}", markup=False),
         console=Console(stderr=True),
         transient=True,
     )
     with bar:
-        bar.add_task(description, total=total)
+        bar.add_task(description, total=total, told=told())
         yield

@@ -50,14 +50,18 @@ async def effect_on(frontend: Frontend, fence: AttemptFence) -> Observation:
 
 
 async def aftermath_of(
-    frontend: Frontend, fence: AttemptFence, event_id: int
+    frontend: Frontend,
+    fence: AttemptFence,
+    event_id: int,
+    *,
+    patience: timedelta = AFTERMATH_PATIENCE,
 ) -> tuple[Aftermath, str]:
-    """What the workflow made of the event, within `AFTERMATH_PATIENCE`; with what shows it.
+    """What the workflow made of the event, within `patience`; with what shows it.
 
     Raises:
         StigmerOpsError: It cannot be read.
     """
-    deadline = asyncio.get_running_loop().time() + AFTERMATH_PATIENCE.total_seconds()
+    deadline = asyncio.get_running_loop().time() + patience.total_seconds()
     while True:
         try:
             found = await _next_step(frontend, fence, event_id)

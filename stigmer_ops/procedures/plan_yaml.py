@@ -1,0 +1,126 @@
+"""A plan as YAML, parsed event by event, so that its rows come one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
+
+from stigmer_ops.errors import InputError
+from stigmer_ops.procedures.plan_records import Parsed, Problem
+
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Where libyaml is there, it parses; composing and constructing are Python in any case."""
+
+
+class _Rows(Composer, SafeConstructor, Resolver):
+    """Composes and constructs the nodes of a parser of either kind."""
+
+    def __init__(self, parser: Any) -> None:  # noqa: ANN401 - one of two unrelated classes
+        Composer.__init__(self)
+        SafeConstructor.__init__(self)
+        Resolver.__init__(self)
+        self.check_event = parser.check_event
+        self.get_event = parser.get_event
+        self.peek_event = parser.peek_event
+
+    def node(self) -> yaml.Node:
+        """The next node as a whole.
+
+        Raises:
+            yaml.MarkedYAMLError: It is none, or holds an anchor.
+        """
+        node = self.compose_node(None, 0)
+        assert node is not None
+        if self.anchors:
+            raise yaml.MarkedYAMLError(
+                problem="a plan has no anchors: each row stands by itself",
+                problem_mark=node.start_mark,
+            )
+        return node
+
+    def value(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any JSON value
+        """What a node stands for."""
+        value = self.construct_object(node, deep=True)
+        self.constructed_objects.clear()
+        return value
+
+
+def yaml_records(file: IO[bytes], path: Path) -> Iterator[Parsed | Problem]:
+    """The header and then the rows, as `parsed_records`."""
+    with _told(path):
+        rows = _Rows(_PARSER(file))
+        while not rows.check_event(yaml.MappingStartEvent):
+            if rows.check_event(yaml.StreamEndEvent, yaml.SequenceStartEvent, yaml.ScalarEvent):
+                raise yaml.MarkedYAMLError(
+                    problem="a plan is a mapping: schema_version, kind, namespace and rows",
+                    problem_mark=rows.peek_event().start_mark,
+                )
+            rows.get_event()
+        line = _line(rows.get_event())
+        yield from _mapping(rows, line)
+
+
+def _mapping(rows: _Rows, line: int) -> Iterator[Parsed | Problem]:
+    """The entries of the document's mapping: those before `rows` are the header."""
+    header: list[tuple[yaml.Node, yaml.Node]] = []
+    while not rows.check_event(yaml.MappingEndEvent):
+        key = rows.node()
+        if key.value == "rows":
+            yield _parsed(rows, line, header)
+            yield from _sequence(rows)
+            if not rows.check_event(yaml.MappingEndEvent):
+                yield Problem(_line(rows.peek_event()), "rows must be the last key")
+            return
+        header.append((key, rows.node()))
+    yield _parsed(rows, line, header)
+
+
+def _sequence(rows: _Rows) -> Iterator[Parsed | Problem]:
+    opening = rows.get_event()
+    if not isinstance(opening, yaml.SequenceStartEvent):
+        yield Problem(_line(opening), "rows must be a list")
+        return
+    while not rows.check_event(yaml.SequenceEndEvent):
+        node = rows.node()
+        if isinstance(node, yaml.MappingNode):
+            yield _parsed(rows, _line(node), node.value)
+        else:
+            yield Problem(_line(node), "a row is a mapping")
+    rows.get_event()
+
+
+def _parsed(rows: _Rows, line: int, pairs: list[tuple[yaml.Node, yaml.Node]]) -> Parsed | Problem:
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for key, value in pairs:
+        name = str(key.value)
+        if name in values:
+            return Problem(_line(key), f"{name[:80]!r} is given twice")
+        lines[name] = _line(key)
+        values[name] = rows.value(value)
+    return Parsed(line, values, lines)
+
+
+def _line(place: Any) -> int:  # noqa: ANN401 - an event or a node; both have a mark
+    return int(place.start_mark.line) + 1
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise InputError(f"{path}:{line}: {error.problem or error.context}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path}: not YAML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
