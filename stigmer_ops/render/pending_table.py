@@ -150,7 +150,8 @@ def _narrow(activities: Sequence[PendingActivity], look: Look) -> list[Renderabl
         ]
         for activity in activities
     ]
-    return [Text(", ".join(shared), style="dim"), table_of(columns, rows)]
+    heading = [Text(", ".join(shared), style="dim")] if shared else []
+    return [*heading, table_of(columns, rows)]
 
 
 def _below(first: Cell, second: str, failed: PendingActivity | None = None) -> Cell:
