@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import Annotated
@@ -49,9 +50,21 @@ def main() -> int:
 
     Typer itself exits 2 for wrong usage and 130 for Ctrl-C; commands exit by their own code.
     """
+    _print_whatever_comes()
     code = _exit_code()
     _leave(code)
     return code
+
+
+def _print_whatever_comes() -> None:
+    """Write UTF-8 away from terminals, as JSON must be, and escape what cannot be encoded.
+
+    A foreign id may hold half a character; of JSON, its escape is the JSON escape too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _exit_code() -> int:
