@@ -1,13 +1,10 @@
-"""Workers of a real server, asked what they have registered: what is found, and what is left."""
+"""Workers of a real server: which verdict each state of them has, and that nothing is left."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import pytest
 from temporalio.api.command.v1 import Command
@@ -16,19 +13,15 @@ from temporalio.api.common.v1 import ActivityType
 from temporalio.api.enums.v1 import CommandType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    DeleteActivityExecutionRequest,
     SetWorkerDeploymentCurrentVersionRequest,
 )
-from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.worker import WorkerDeploymentConfig
 
 from stigmer_ops.handshake.queue_verdicts import (
     HEALTHY,
     NOT_POLLED,
     ONLY_STALE_POLLERS,
-    REGISTRATION_UNKNOWN,
     TAKES_ANY_TYPE,
     TYPES_MISSING,
     VERSION_NOT_CURRENT,
@@ -37,79 +30,30 @@ from stigmer_ops.handshake.queue_verdicts import (
     QueueCheck,
 )
 from stigmer_ops.handshake.registration import ProbeAccount, ProbeMethod
-from stigmer_ops.handshake.workers import ExpectedQueue, TaskKind
+from stigmer_ops.handshake.workers import TaskKind
 from stigmer_ops.sandbox.sandbox import Sandbox
-from stigmer_ops.sandbox.server import TemporalServer
 from stigmer_ops.settings import Settings
-from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
 from stigmer_ops.temporal.expected_queues import expected_queues
-from stigmer_ops.temporal.frontend import Frontend, Pace
-from stigmer_ops.temporal.probe import PROBE_TYPE, StandaloneProber
-from stigmer_ops.temporal.probe_workflow import WorkflowProber
+from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.worker_check import ProbeChoice, check_workers
-from support.codec import ReversingCodec
-from support.gateway import gateway_to, refusing
+from support.gateway import gateway_to
 from support.hand_worker import HandWorker, seconds
+from support.worker_checks import (
+    BOTH_WAYS,
+    STANDALONE,
+    assert_nothing_left,
+    check,
+    evidence,
+    frontend_at,
+    now,
+    said,
+)
 from support.workers import UserCode, new_queue, polling, until, worker
-
-STANDALONE, WORKFLOW = ProbeMethod.STANDALONE_ACTIVITY, ProbeMethod.WORKFLOW
-BOTH_WAYS = pytest.mark.parametrize("method", [STANDALONE, WORKFLOW])
-
-
-async def frontend_at(address: str, namespace: str = "default") -> Frontend:
-    target = resolve(ConnectionOptions(address=address, namespace=namespace), {})
-    return await connect(target, pace=Pace(rps=0), identity="stigmer-ops:test@here")
 
 
 @pytest.fixture
 async def frontend(sandbox: Sandbox) -> Frontend:
     return await frontend_at(sandbox.address, sandbox.namespace)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-async def check(
-    frontend: Frontend,
-    queue: str,
-    *types: str,
-    method: ProbeMethod | None = None,
-    stale_after: float = 60,
-) -> tuple[QueueCheck, ProbeAccount]:
-    kinds = frozenset({TaskKind.ACTIVITY})
-    expected = ExpectedQueue(queue, frontend.namespace, activity_types=types, kinds=kinds)
-    (found,), account = await check_workers(
-        frontend,
-        [expected],
-        ProbeChoice(method),
-        clock=now,
-        stale_after=timedelta(seconds=stale_after),
-    )
-    return found, account
-
-
-async def assert_nothing_left(client: Client) -> None:
-    left: list[object] = []
-
-    async def gone() -> bool:
-        left[:] = [
-            *[item async for item in client.list_activities(f'ActivityType="{PROBE_TYPE}"')],
-            *[item async for item in client.list_workflows(f'WorkflowType="{PROBE_TYPE}"')],
-        ]
-        return not left
-
-    with suppress(TimeoutError):
-        await until(gone)
-    assert left == []
-
-
-def said(found: QueueCheck) -> dict[str, tuple[str, ...]]:
-    return {identity: told.registered for identity, told in found.registration.said}
-
-
-def evidence(found: QueueCheck) -> dict[str, tuple[str, ...]]:
-    return {finding.verdict.id: finding.evidence for finding in found.findings}
 
 
 # --- What is found ------------------------------------------------------------------------------
@@ -302,49 +246,6 @@ async def test_workers_of_a_version_that_is_not_current_get_no_tasks(
     assert after.verdict is HEALTHY
 
 
-# --- Texts that are hard to read -----------------------------------------------------------------
-
-
-async def test_encoded_failure_is_read_with_the_codec_and_said_to_be_unreadable_without(
-    sandbox: Sandbox, frontend: Frontend
-) -> None:
-    queue = new_queue()
-    codec = ReversingCodec()
-    converter = DataConverter(
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes, payload_codec=codec
-    )
-    client = Client(
-        sandbox.client.service_client, namespace=sandbox.namespace, data_converter=converter
-    )
-    knowing = Frontend(
-        Client(
-            sandbox.client.service_client,
-            namespace=sandbox.namespace,
-            data_converter=replace(DataConverter.default, payload_codec=codec),
-        ),
-        Pace(rps=0),
-    )
-    async with worker(client, queue, "encodes", "Execute"):
-        readable, _ = await check(knowing, queue, "Execute")
-        unreadable, _ = await check(frontend, queue, "Execute")
-    assert readable.verdict is HEALTHY
-    assert evidence(unreadable) == {
-        REGISTRATION_UNKNOWN.id: ("encodes answered without naming its types: Encoded failure",)
-    }
-
-
-@BOTH_WAYS
-async def test_names_of_many_types_are_all_read(
-    sandbox: Sandbox, frontend: Frontend, method: ProbeMethod
-) -> None:
-    queue = new_queue()
-    types = [f"AnActivityTypeWithALongName{number:03}" for number in range(300)]
-    async with worker(sandbox.client, queue, "many", *types):
-        found, _ = await check(frontend, queue, *types, method=method)
-    assert found.verdict is HEALTHY
-    assert said(found) == {"many": tuple(types)}
-
-
 # --- Passively -----------------------------------------------------------------------------------
 
 
@@ -399,101 +300,3 @@ async def test_passive_check_starts_nothing(sandbox: Sandbox) -> None:
             await check(frontend, queue, "Execute", method=ProbeMethod.NONE)
     reads = ("Get", "Describe", "List", "Poll")
     assert [call for call in gateway.calls if not call.startswith(reads)] == []
-
-
-# --- Servers and accounts that cannot do everything ----------------------------------------------
-
-
-async def test_server_without_standalone_activities_and_heartbeats_is_probed_by_a_workflow() -> (
-    None
-):
-    old = TemporalServer(
-        dynamic_config={
-            "activity.enableStandalone": False,
-            "frontend.WorkerHeartbeatsEnabled": False,
-        }
-    )
-    queue = new_queue()
-    async with old as server:
-        client = await Client.connect(server.address)
-        frontend = await frontend_at(server.address)
-        async with worker(client, queue, "runner", "Execute"):
-            found, account = await check(frontend, queue, "Execute", "Other")
-        assert [item async for item in client.list_workflows()] == []
-    assert account.method is WORKFLOW
-    assert account.reason == "the server has no standalone activities"
-    assert account.started == account.deleted > 0
-    assert found.verdict is TYPES_MISSING
-    assert found.workers.heartbeats is None
-
-
-@pytest.mark.parametrize(
-    ("method", "refused"),
-    [(STANDALONE, "StartActivityExecution"), (WORKFLOW, "StartWorkflowExecution")],
-)
-async def test_refused_probe_leaves_the_registration_unknown(
-    sandbox: Sandbox, method: ProbeMethod, refused: str
-) -> None:
-    queue = new_queue()
-    async with (
-        gateway_to(sandbox.address, intercept=refusing(refused)) as gateway,
-        worker(sandbox.client, queue, "runner", "Execute"),
-    ):
-        frontend = await frontend_at(gateway.address, sandbox.namespace)
-        found, account = await check(frontend, queue, "Execute", method=method)
-    assert found.verdict is REGISTRATION_UNKNOWN
-    assert "refused by the gateway" in evidence(found)[REGISTRATION_UNKNOWN.id][0]
-    assert account.started == 0
-
-
-async def test_probe_that_may_not_be_deleted_is_named(sandbox: Sandbox) -> None:
-    queue = new_queue()
-    async with (
-        gateway_to(sandbox.address, intercept=refusing("DeleteActivityExecution")) as gateway,
-        worker(sandbox.client, queue, "runner", "Execute"),
-    ):
-        frontend = await frontend_at(gateway.address, sandbox.namespace)
-        found, account = await check(frontend, queue, "Execute")
-        assert found.verdict is HEALTHY
-        assert account.deleted == 0
-        assert len(account.left_behind) == account.started > 0
-    for activity_id in account.left_behind:
-        await _delete(sandbox, activity_id)
-    await assert_nothing_left(sandbox.client)
-
-
-async def _delete(sandbox: Sandbox, activity_id: str) -> None:
-    await sandbox.client.workflow_service.delete_activity_execution(
-        DeleteActivityExecutionRequest(namespace=sandbox.namespace, activity_id=activity_id)
-    )
-
-
-# --- Given up ------------------------------------------------------------------------------------
-
-
-@BOTH_WAYS
-async def test_probe_that_is_interrupted_is_ended_and_deleted(
-    sandbox: Sandbox, frontend: Frontend, method: ProbeMethod
-) -> None:
-    queue, account = new_queue(), ProbeAccount(method)
-
-    async def ask() -> None:
-        way = StandaloneProber if method is STANDALONE else WorkflowProber
-        async with way(frontend, account) as prober:
-            await prober.ask(queue, 2)
-
-    async with polling(sandbox.client, queue, "hangs"):
-        asking = asyncio.create_task(ask())
-        await until(_started(account))
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-    assert account.deleted == account.started > 0
-    await assert_nothing_left(sandbox.client)
-
-
-def _started(account: ProbeAccount) -> Callable[[], Awaitable[bool]]:
-    async def started() -> bool:
-        return account.started > 0
-
-    return started
