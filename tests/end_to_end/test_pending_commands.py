@@ -284,6 +284,16 @@ async def test_reader_that_leaves_early_causes_no_noise(many: Client) -> None:
     assert len(out.splitlines()) == 1
 
 
+async def test_long_scan_shows_its_progress_on_a_terminal_only(many: Client) -> None:
+    async with at_terminal(
+        *("pending", "list", "--rps", "60", "--limit", "1"), variables=pointed_at(many)
+    ) as terminal:
+        await terminal.until("reading workflows")
+        await terminal.until("/120")
+        await terminal.until("119 more are pending")
+        assert await terminal.code() == 0
+
+
 # --- summary -------------------------------------------------------------------------------------
 
 
@@ -440,8 +450,10 @@ async def test_watch_on_a_terminal_refreshes_and_ends_cleanly(waiting: Waiting) 
 async def test_show_tells_an_activity_in_full(waiting: Waiting) -> None:
     worker = waiting.workers["retried"]
     arguments = ("show", "-w", worker.workflow_id, "-a", "1")
+    stale_after = "STIGMER_OPS_THRESHOLDS_POLLER_STALE_AFTER"
     page, document = await asyncio.gather(
-        pending(waiting.client, *arguments), pending(waiting.client, *arguments, "-o", "json")
+        pending(waiting.client, *arguments, **{stale_after: "0s"}),
+        pending(waiting.client, *arguments, "-o", "json", **{stale_after: "1h"}),
     )
     told = document.json
 
@@ -457,6 +469,7 @@ async def test_show_tells_an_activity_in_full(waiting: Waiting) -> None:
     assert told["worker"]["identity"] == "hand-worker"
     assert told["worker"]["poller"] == "live"
     assert f"-w {worker.workflow_id} -r {worker.run_id} -a 1" in told["next"][0]
+    assert "hand-worker, stale, last polled" in page.out
     assert "the agent gave up" in page.out
     assert "next: stigmer-ops diagnose " in page.out
 

@@ -309,7 +309,10 @@ async def test_workflow_that_ends_between_list_and_description_is_passed_over(
     assert report.gone == 1
 
 
-async def test_transient_errors_are_retried(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    "status", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED], ids=str
+)
+async def test_transient_errors_are_retried(sandbox: Sandbox, status: grpc.StatusCode) -> None:
     client = await new_client(sandbox)
     await started(client, 5)
     failing = {"DescribeWorkflowExecution": 3, "ListWorkflowExecutions": 1}
@@ -317,7 +320,7 @@ async def test_transient_errors_are_retried(sandbox: Sandbox) -> None:
     async def intercept(method: str, _request: bytes) -> grpc.StatusCode | None:
         if failing.get(method, 0):
             failing[method] -= 1
-            return grpc.StatusCode.UNAVAILABLE
+            return status
         return None
 
     async with gateway_to(sandbox.address, intercept=intercept) as gateway:
