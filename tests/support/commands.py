@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +14,12 @@ from stigmer_ops.cli.main import app
 from stigmer_ops.cli.tree import RootGroup
 
 
+@functools.cache
 def root() -> RootGroup:
-    """The root of the tree, as the command line has it."""
+    """The root of the tree with everything loaded; built once, since parsing leaves it as it is."""
     group = typer.main.get_command(app)
     assert isinstance(group, RootGroup)
+    assert dict(group.every_command())
     return group
 
 
@@ -40,7 +43,6 @@ def parse(line: str) -> str:
     """
     words = shlex.split(line, comments=True)
     group: Any = root()
-    dict(group.every_command())
     path: list[str] = []
     context = group.make_context("stigmer-ops", list(words), resilient_parsing=True)
     while hasattr(group, "commands"):
