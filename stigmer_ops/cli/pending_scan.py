@@ -131,11 +131,13 @@ def conclude(invocation: Invocation, reading: Pass, *, stats: bool = False) -> E
     Raises:
         StigmerOpsError: The pass broke off. What it had read is written by then.
     """
+    from stigmer_ops.render.text import visible
+
     if stats and invocation.output.for_people:
         invocation.say(_stats_text(reading))
     for item in reading.unreadable[:UNREADABLE_SHOWN]:
         what = item.workflow_id or f"standalone activity {item.activity_id}"
-        invocation.say(f"could not read {what} (run {item.run_id}): {item.reason}")
+        invocation.say(visible(f"could not read {what} (run {item.run_id}): {item.reason}"))
     if len(reading.unreadable) > UNREADABLE_SHOWN:
         invocation.say(f"could not read {len(reading.unreadable) - UNREADABLE_SHOWN} more")
     if reading.broken_off is not None:

@@ -42,6 +42,7 @@ class ActivityDetail:
         last_attempt_complete_time: When the attempt before this one ended.
         next_attempt_time: When a retry that backs off will be scheduled.
         pause: Why it is paused.
+        workflow_expiration_time: When its workflow's run times out, and the activity with it.
         queue: The workers of its task queue.
     """
 
@@ -52,6 +53,7 @@ class ActivityDetail:
     last_attempt_complete_time: datetime | None = None
     next_attempt_time: datetime | None = None
     pause: Pause | None = None
+    workflow_expiration_time: datetime | None = None
     queue: QueueWorkers | None = None
 
     @property

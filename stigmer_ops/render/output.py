@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ SCHEMA_VERSION = 1
 
 Record = Mapping[str, Any]
 _LINE = json.JSONEncoder(ensure_ascii=False)
+_PAGE = json.JSONEncoder(ensure_ascii=False, indent=2)
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that JSON may hold as they are, and that a terminal obeys: C1 controls, and those that
+turn the direction of what follows."""
 
 
 class OutputFormat(StrEnum):
@@ -88,7 +93,7 @@ def write_line(kind: str, body: Record, stream: IO[str] | None = None) -> None:
     Raises:
         BrokenPipeError: The reader went away; a stream has no reason to go on.
     """
-    write_text(_LINE.encode(stamped(kind, body)) + "\n", stream)
+    write_text(_json(_LINE, stamped(kind, body)) + "\n", stream)
 
 
 def write_text(text: str, stream: IO[str] | None = None) -> None:
@@ -137,14 +142,18 @@ def _serialised(document: Document, output: OutputFormat) -> str:
         lines = document.lines
         if lines is None:
             lines = [(document.kind, document.body)]
-        return "".join(_LINE.encode(stamped(kind, body)) + "\n" for kind, body in lines)
+        return "".join(_json(_LINE, stamped(kind, body)) + "\n" for kind, body in lines)
     whole = stamped(document.kind, document.body)
     if output is OutputFormat.YAML:
         import yaml  # noqa: PLC0415 - only YAML output pays for it
 
         text: str = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=1000)
         return text
-    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+    return _json(_PAGE, whole) + "\n"
+
+
+def _json(encoder: json.JSONEncoder, whole: Record) -> str:
+    return _OBEYED.sub(lambda char: f"\\u{ord(char[0]):04x}", encoder.encode(whole))
 
 
 def _drop_rest(stream: IO[str]) -> None:

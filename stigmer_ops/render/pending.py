@@ -25,6 +25,7 @@ def activity_record(activity: PendingActivity, now: datetime) -> dict[str, Any]:
         "standalone": activity.standalone,
         "state": activity.state.value,
         "paused": activity.paused,
+        "workflow_paused": activity.workflow_paused,
         "attempt": activity.attempt,
         "maximum_attempts": activity.maximum_attempts or None,
         "task_queue": activity.task_queue,

@@ -31,6 +31,7 @@ def detail_record(detail: ActivityDetail, now: datetime) -> dict[str, Any]:
         "first_scheduled_time": rfc3339(activity.first_scheduled_time),
         "last_attempt_complete_time": rfc3339(detail.last_attempt_complete_time),
         "next_attempt_time": rfc3339(detail.next_attempt_time),
+        "workflow_expiration_time": rfc3339(detail.workflow_expiration_time),
         "timeouts": {
             kind.value.lower() + "_seconds": seconds(_timeout(activity.timeouts, kind))
             for kind in TimeoutType
@@ -126,6 +127,8 @@ def _rows(detail: ActivityDetail, look: Look) -> Iterator[tuple[str, Cell]]:
     yield "activity type", activity.activity_type
     yield "task queue", activity.task_queue
     yield "state", activity.state.value
+    if activity.workflow_paused:
+        yield "workflow paused", "yes"
     if detail.pause is not None:
         yield "paused", _pause_text(detail.pause)
     yield "attempt", f"{activity.attempt}{most}"
@@ -138,6 +141,7 @@ def _rows(detail: ActivityDetail, look: Look) -> Iterator[tuple[str, Cell]]:
         ("last heartbeat", activity.last_heartbeat_time),
         ("last attempt ended", detail.last_attempt_complete_time),
         ("next attempt", detail.next_attempt_time),
+        ("workflow times out", detail.workflow_expiration_time),
     ):
         if time is not None:
             yield name, str(rfc3339(time))

@@ -26,6 +26,7 @@ from stigmer_ops.temporal.describe import (
     failure_of,
     moment,
     span,
+    workflow_expiration,
 )
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.scan import with_first_schedules
@@ -90,7 +91,11 @@ async def _described(frontend: Frontend, activity: PendingActivity) -> ActivityD
     for info in answer.pending_activities:
         if info.activity_id == activity.activity_id:
             detail = _detail(activity, info, info.activity_options.retry_policy)
-            return replace(detail, pause=_pause(info) if info.paused else None)
+            return replace(
+                detail,
+                pause=_pause(info) if info.paused else None,
+                workflow_expiration_time=workflow_expiration(answer.workflow_extended_info),
+            )
     # It ended in the meantime; what was read of it is still what it was.
     return ActivityDetail(activity)
 

@@ -104,11 +104,12 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         if left_behind
         else tuple(_pending(namespace, info, activity) for activity in answer.pending_activities),
         reset_run_id=answer.workflow_extended_info.reset_run_id,
-        expiration_time=_expiration(answer.workflow_extended_info),
+        expiration_time=workflow_expiration(answer.workflow_extended_info),
     )
 
 
-def _expiration(info: WorkflowExecutionExtendedInfo) -> datetime | None:
+def workflow_expiration(info: WorkflowExecutionExtendedInfo) -> datetime | None:
+    """When a run ends by its run timeout or its execution timeout, and what waits in it too."""
     ends = (moment(info, "run_expiration_time"), moment(info, "execution_expiration_time"))
     return min((end for end in ends if end is not None), default=None)
 

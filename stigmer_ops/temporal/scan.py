@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from temporalio.api.activity.v1 import ActivityExecutionListInfo
 from temporalio.api.enums.v1 import EventType
@@ -42,6 +42,8 @@ from stigmer_ops.temporal.visibility import (
 )
 
 Found = PendingActivity | Unreadable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 GIVE_UP_AFTER = 8
 """Reads that fail in a row before the server counts as lost; at least as many as run at once."""
@@ -113,7 +115,7 @@ def _workflow_query(selection: Selection, now: datetime, has: NamespaceInfo.Capa
         is_any_of("WorkflowType", selection.workflow_types),
         is_none_of("WorkflowType", selection.other_than - selection.workflow_types),
         # An activity is not older than the run that scheduled it.
-        not_after("StartTime", now - selection.older_than) if selection.older_than else None,
+        _old_enough(selection, now),
     )
 
 
@@ -123,8 +125,15 @@ def _standalone_query(selection: Selection, now: datetime, has: NamespaceInfo.Ca
         is_any_of("ActivityType", selection.activity_types),
         # Of a workflow this attribute is the workflow's queue; here it is the activity's own.
         is_any_of("TaskQueue", selection.task_queues),
-        not_after("StartTime", now - selection.older_than) if selection.older_than else None,
+        _old_enough(selection, now),
     )
+
+
+def _old_enough(selection: Selection, now: datetime) -> str | None:
+    if not selection.older_than:
+        return None
+    # Nothing is older than the epoch, and the server cannot compare with times far before it.
+    return not_after("StartTime", now - min(selection.older_than, now - EPOCH))
 
 
 def _open(*, can_be_paused: bool) -> str:

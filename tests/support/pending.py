@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from temporalio.api.command.v1 import Command
 from temporalio.api.command.v1 import RequestCancelActivityTaskCommandAttributes as CancelActivity
@@ -28,11 +29,17 @@ HOSTILE = (
     "new\nline",
     "[red]markup[/red]",
     "\x1b[2J\x1b[31mansi",
+    "\x9b2Jansi of one byte",
     "emoji 😀 ünï",
     "rtl \u202etxet",
     "a' OR ExecutionStatus='Completed",
 )
 """Ids and types that a namespace member may choose, and that must do no harm."""
+
+
+def hand_worker(client: Client, **options: Any) -> HandWorker:
+    """With an hour to complete its activities: a busy machine must not run into their timeouts."""
+    return HandWorker(client, **{"start_to_close": 3600, **options})
 
 
 async def new_client(sandbox: Sandbox) -> Client:
@@ -76,26 +83,26 @@ async def every_state(client: Client) -> Waiting:
 
 
 async def _started(client: Client) -> HandWorker:
-    worker = HandWorker(client)
+    worker = hand_worker(client)
     await worker.started()
     return worker
 
 
 async def _never_started(client: Client) -> HandWorker:
-    worker = HandWorker(client, workflow_type="LateWorkflow")
+    worker = hand_worker(client, workflow_type="LateWorkflow")
     await worker.start_workflow()
-    await worker.schedule(schedule_to_start_timeout=seconds(60))
+    await worker.schedule(schedule_to_start_timeout=seconds(600))
     return worker
 
 
 async def _backing_off(client: Client) -> HandWorker:
-    worker = HandWorker(client, attempts=3)
+    worker = hand_worker(client, attempts=3)
     await worker.fail(await worker.started(), retryable=True)
     return worker
 
 
 async def _retried(client: Client) -> HandWorker:
-    worker = HandWorker(client, attempts=3, retry_after=1.5)
+    worker = hand_worker(client, attempts=3, retry_after=1.5)
     await worker.fail(await worker.started(), retryable=True)
     await worker.take()
     return worker
@@ -116,7 +123,7 @@ async def pause(worker: HandWorker) -> None:
 
 
 async def _paused(client: Client) -> HandWorker:
-    worker = HandWorker(client)
+    worker = hand_worker(client)
     await worker.start_workflow()
     await worker.schedule()
     await pause(worker)
@@ -164,7 +171,7 @@ async def schedule_all(worker: HandWorker, activities: dict[str, str]) -> None:
 
 
 async def _several(client: Client) -> HandWorker:
-    worker = HandWorker(client, start_to_close=120)
+    worker = hand_worker(client, start_to_close=900)
     await schedule_all(worker, {"a": ACTIVITY_TYPE, "b": ACTIVITY_TYPE, "other": "SendEmail"})
     return worker
 
@@ -192,7 +199,7 @@ async def _workflow_paused(client: Client) -> HandWorker:
 
 async def standalone(client: Client, *, paused: bool = False) -> HandWorker:
     """A standalone activity; its id is the worker's `workflow_id`."""
-    worker = HandWorker(client, workflow_id=unique("standalone"))
+    worker = hand_worker(client, workflow_id=unique("standalone"))
     await worker.start_standalone(worker.workflow_id)
     if paused:
         await worker.call(
