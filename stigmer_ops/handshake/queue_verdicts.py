@@ -134,9 +134,10 @@ def _silent(check: QueueCheck) -> Iterator[str]:
     took = {one.identity for one in check.registration.those(Answer.NO_ANSWER)}
     for identity in sorted(took):
         yield f"{identity} took the probe and did not answer"
-    for identity in check.registration.silent:
-        if identity not in took:
-            yield f"{identity} did not take the probe"
+    for poller in check.workers.of(TaskKind.ACTIVITY):
+        if poller.identity in check.registration.silent and poller.identity not in took:
+            seen = _last_seen(check.workers, poller)
+            yield f"{seen} and did not take the probe"
     if took or check.registration.silent:
         yield from _busy(check.workers, TaskKind.ACTIVITY)
 

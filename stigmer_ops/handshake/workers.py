@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+_GOODBYE = timedelta(seconds=1)
+"""How long after its last heartbeat a worker that shuts down may still be seen polling."""
+
 
 class TaskKind(StrEnum):
     """`temporal.api.enums.v1.TaskQueueType`, without Nexus."""
@@ -179,7 +182,7 @@ class QueueWorkers:
 
     def _said_goodbye(self, poller: Poller) -> bool:
         # A process that was started again may have the same identity (pid 1 of the same pod): what
-        # polled after the goodbye is another worker.
+        # polls after the goodbye is another worker, and not the last poll of this one, cut short.
         beats = self.heartbeats_of(poller.identity)
         last = max((b.heartbeat_time for b in beats if b.heartbeat_time), default=None)
         return (
@@ -187,7 +190,7 @@ class QueueWorkers:
             and all(beat.shut_down for beat in beats)
             and poller.last_access_time is not None
             and last is not None
-            and poller.last_access_time <= last
+            and poller.last_access_time <= last + _GOODBYE
         )
 
     def live(self, kind: TaskKind) -> tuple[str, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.measure import Measurement
 from rich.padding import Padding
+from rich.table import Table
 
 from stigmer_ops.handshake.queue_verdicts import QueueCheck, next_command
 from stigmer_ops.handshake.registration import ProbeAccount, ProbeMethod
@@ -36,6 +38,11 @@ _STATE_STYLES = {
     PollerState.STALE: "red",
     PollerState.SHUT_DOWN: "dim",
     PollerState.NOT_CURRENT: "yellow",
+}
+
+_NOUNS = {
+    ProbeMethod.STANDALONE_ACTIVITY: ("standalone activity", "standalone activities"),
+    ProbeMethod.WORKFLOW: ("workflow", "workflows"),
 }
 
 # --- For machines --------------------------------------------------------------------------------
@@ -265,19 +272,24 @@ def _account_text(account: ProbeAccount) -> str:
     because = f" ({account.reason})" if account.reason else ""
     if account.method is ProbeMethod.NONE:
         return f"the workers were not probed{because}; the failures of pending activities were read"
-    what = "standalone activities"
-    if account.method is ProbeMethod.WORKFLOW:
-        what = "workflows"
-    deleted = "all" if account.deleted == account.started else str(account.deleted)
-    return f"the probe started {account.started} {what}{because} and deleted {deleted} of them"
+    if not account.started:
+        return "no probe was sent: nobody would have taken it"
+    one, many = _NOUNS[account.method]
+    started = f"1 {one}" if account.started == 1 else f"{account.started} {many}"
+    deleted = "deleted it" if account.started == 1 else "deleted all of them"
+    if account.left_behind:
+        deleted = f"could delete only {account.deleted}"
+    return f"the probe started {started}{because} and {deleted}"
 
 
 # --- For people: worker list ---------------------------------------------------------------------
 
 
 def list_page(console: Console, looked: Sequence[QueueWorkers], *, wide: bool) -> None:
-    """A line for every poller, and for every worker that heartbeats and does not poll."""
-    full = wide or console.width >= FULL_WIDTH
+    """A line for every poller, and for every worker that heartbeats and does not poll.
+
+    On a terminal too narrow for the queue's name in each line, it stands above its lines.
+    """
     columns = [
         Column("TASK QUEUE"),
         Column("TASKS", fold=False),
@@ -286,7 +298,7 @@ def list_page(console: Console, looked: Sequence[QueueWorkers], *, wide: bool) -
         Column("SEEN", "right", fold=False),
         Column("SLOTS", "right", fold=False),
     ]
-    if full:
+    if wide or console.width >= FULL_WIDTH:
         columns += [
             Column("ROLE"),
             Column("RATE", "right", fold=False),
@@ -295,8 +307,22 @@ def list_page(console: Console, looked: Sequence[QueueWorkers], *, wide: bool) -
             Column("SDK", fold=False),
             Column("HOST"),
         ]
-    rows = [row for workers in looked for row in _list_rows(workers)]
-    console.print(table_of(columns, [row[: len(columns)] for row in rows]))
+    rows = [row[: len(columns)] for workers in looked for row in _list_rows(workers)]
+    table = table_of(columns, rows)
+    if not _folds(console, table):
+        console.print(table)
+        return
+    for workers in looked:
+        console.print(visible(workers.expected.name), style="bold")
+        own = [row[1 : len(columns)] for row in _list_rows(workers)]
+        console.print(Padding(table_of(columns[1:], own), (0, 0, 1, 2), expand=False))
+
+
+def _folds(console: Console, table: Table) -> bool:
+    """Whether the table needs more columns than the terminal has."""
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum > (
+        console.width
+    )
 
 
 def _list_rows(workers: QueueWorkers) -> Iterable[list[Cell]]:

@@ -175,7 +175,7 @@ def test_live_poller_without_an_answer_is_silent_and_perhaps_busy() -> None:
     workers = queue(poller("a"), poller("b"), heartbeats=(beat("b", activity_slots=Slots(100, 0)),))
     assert verdicts(workers, asked(said("a", "Run"), silent=("b",))) == {
         WORKER_SILENT.id: (
-            "b did not take the probe",
+            "b last polled activity tasks 5 s ago and did not take the probe",
             "b is alive, with every slot for activity tasks taken",
         )
     }
@@ -293,7 +293,14 @@ def test_poller_is_alive_if_one_of_the_workers_of_its_name_runs() -> None:
     assert workers.state(one) is PollerState.LIVE
 
 
-def test_poller_that_polled_after_the_goodbye_is_another_process() -> None:
-    one = poller("a", ago=2)
+@pytest.mark.parametrize(
+    ("ago", "state"),
+    [
+        (2.5, PollerState.SHUT_DOWN),  # its own last poll
+        (1.5, PollerState.LIVE),  # another process of the same name
+    ],
+)
+def test_poller_that_polls_well_after_the_goodbye_lives(ago: float, state: PollerState) -> None:
+    one = poller("a", ago=ago)
     workers = queue(one, heartbeats=(beat("a", "SHUTTING_DOWN", ago=3),))
-    assert workers.state(one) is PollerState.LIVE
+    assert workers.state(one) is state
