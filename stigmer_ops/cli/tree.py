@@ -92,6 +92,7 @@ ENTRIES: tuple[Entry, ...] = (
         SYSTEM,
         group=False,
     ),
+    Entry("metrics", "metrics", "What Prometheus knows.", MONITORING),
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),
     Entry("dashboards", "dashboards", "The Grafana dashboard.", MONITORING),
     Entry("config", "config", "The settings in force.", OWN),

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 MAXIMUM_POINTS = 11_000
 """Of a series in one answer; Prometheus refuses to compute more."""
-_HOW = "stigmer-ops config show (monitoring.prometheus)"
+_HOW = "check --prometheus, or monitoring.prometheus in stigmer-ops config show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class Prometheus:
         self._client = PrometheusConnect(
             url=self.url,
             session=session,
-            retry=Retry(total=0),
+            # As in requests itself; without read=False a timeout looks like a lost connection.
+            retry=Retry(0, read=False),
             timeout=timeout.total_seconds(),
         )
 

@@ -1,0 +1,217 @@
+"""What a running Prometheus answers to the operators' questions, and whether that is healthy."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from stigmer_ops.monitoring.catalogue import expressions
+from stigmer_ops.monitoring.catalogue.metrics import METRICS
+from stigmer_ops.monitoring.catalogue.model import Catalogue, Emitter, Operator, Query
+from stigmer_ops.monitoring.catalogue.promql import Scope, one_of
+from stigmer_ops.monitoring.catalogue.queries import queries
+from stigmer_ops.monitoring.prometheus import Line, Prometheus
+from stigmer_ops.settings import Settings
+
+_VALUES = {
+    label.name: label.values for metric in METRICS for label in metric.labels if label.values
+}
+
+Limit = tuple[Operator, float]
+
+
+class Judgement(StrEnum):
+    """What a value means."""
+
+    HEALTHY = "healthy"
+    UNUSUAL = "unusual"
+    """Not healthy, and not so far that the alert begins."""
+    ALERT = "alert"
+    """Where the alert begins; it fires once that has lasted."""
+    UNKNOWN = "unknown"
+    """Not a number: there was nothing to divide by."""
+    UNJUDGED = "unjudged"
+    """Nothing says which values are healthy."""
+
+
+class Absence(StrEnum):
+    """Why a question has no answer."""
+
+    NO_EXPORTER = "no exporter is scraped"
+    NO_RULES = "the recording rules are not loaded"
+    NOTHING = "there is nothing to measure"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The range of a trend: values `step` apart up to `end`."""
+
+    end: datetime
+    length: timedelta
+    step: timedelta
+
+    @property
+    def start(self) -> datetime:
+        """The time of the first value."""
+        return self.end - self.length
+
+    @property
+    def count(self) -> int:
+        """How many values there are, both ends included."""
+        return math.floor(self.length / self.step) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One series of an answer.
+
+    Attributes:
+        labels: Of the series.
+        value: Now, in the unit of the query.
+        trend: Over the window; None where there was no value.
+        judgement: Of the value.
+    """
+
+    labels: Mapping[str, str]
+    value: float
+    trend: tuple[float | None, ...]
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question, and what Prometheus says.
+
+    Attributes:
+        query: The question.
+        limits: Where its alert begins.
+        readings: The series; none at all if `absence` is set.
+        absence: Why there are none.
+    """
+
+    query: Query
+    limits: tuple[Limit, ...]
+    readings: tuple[Reading, ...]
+    absence: Absence | None = None
+
+    @property
+    def in_alert(self) -> bool:
+        """Whether any series is where the alert begins."""
+        return any(reading.judgement is Judgement.ALERT for reading in self.readings)
+
+    @property
+    def unanswerable(self) -> bool:
+        """Whether there are no series because something is amiss with the monitoring itself."""
+        return self.absence in (Absence.NO_EXPORTER, Absence.NO_RULES)
+
+
+def chosen(
+    settings: Settings, service: str | None = None, namespace: str | None = None
+) -> dict[str, Query]:
+    """The catalogue's queries by name, of one service and one namespace if given.
+
+    A query whose series have no such label is left out: it cannot tell them apart.
+    """
+    given = {"service": service, "namespace": namespace}
+    wanted = {label: one_of((value,)).value for label, value in given.items() if value is not None}
+    plain = queries(Scope(settings))
+    by_one = [queries(Scope(settings, {label: value})) for label, value in wanted.items()]
+    return {
+        query.name: query
+        for index, query in enumerate(queries(Scope(settings, wanted)))
+        if all(narrowed[index] != plain[index] for narrowed in by_one)
+    }
+
+
+def ask(prometheus: Prometheus, query: Query, limits: Sequence[Limit], window: Window) -> Answer:
+    """Ask for the value now and over the window.
+
+    Raises:
+        StigmerOpsError: Prometheus cannot be reached, refuses us, or cannot evaluate the query.
+    """
+    trends = {
+        _key(line.labels): _aligned(line, window)
+        for line in prometheus.query_range(query.expr, window.start, window.end, window.step)
+    }
+    readings = [
+        Reading(
+            sample.labels,
+            sample.value,
+            trends.get(_key(sample.labels), (None,) * window.count),
+            _judged(sample.value, query, limits),
+        )
+        for sample in prometheus.query(query.expr, window.end)
+    ]
+    readings.sort(key=lambda reading: _order(reading.labels))
+    return Answer(query, tuple(limits), tuple(readings))
+
+
+def explained(
+    prometheus: Prometheus, answers: Sequence[Answer], catalogue: Catalogue, settings: Settings
+) -> list[Answer]:
+    """The answers, those without a series with the reason why.
+
+    Raises:
+        StigmerOpsError: As for `ask`.
+    """
+    if all(answer.readings for answer in answers):
+        return list(answers)
+    up = prometheus.query(expressions.exporters_up(Scope(settings)))
+    scraped = any(sample.value == 1 for sample in up)
+    return [
+        answer
+        if answer.readings
+        else replace(answer, absence=_absence(answer.query, catalogue, scraped=scraped))
+        for answer in answers
+    ]
+
+
+def _absence(query: Query, catalogue: Catalogue, *, scraped: bool) -> Absence:
+    if not scraped:
+        return Absence.NO_EXPORTER
+    emitters = {catalogue.series[name].emitter for name in _names(query.expr, catalogue)}
+    # A recorded series is there, if only as NaN, as soon as an exporter is scraped.
+    return Absence.NO_RULES if Emitter.RULES in emitters else Absence.NOTHING
+
+
+def _names(expr: str, catalogue: Catalogue) -> Iterator[str]:
+    return (name for name in re.findall(r"[\w:]+", expr) if name in catalogue.series)
+
+
+def _judged(value: float, query: Query, limits: Sequence[Limit]) -> Judgement:
+    if math.isnan(value):
+        return Judgement.UNKNOWN
+    if any(
+        value > limit if operator is Operator.ABOVE else value < limit for operator, limit in limits
+    ):
+        return Judgement.ALERT
+    if query.healthy is None:
+        return Judgement.UNJUDGED if not limits else Judgement.HEALTHY
+    return Judgement.HEALTHY if query.healthy.holds(value) else Judgement.UNUSUAL
+
+
+def _aligned(line: Line, window: Window) -> tuple[float | None, ...]:
+    values: list[float | None] = [None] * window.count
+    # The client asks for whole seconds.
+    first, step = round(window.start.timestamp()), window.step.total_seconds()
+    for time, value in line.points:
+        index = round((time - first) / step)
+        if 0 <= index < window.count and not math.isnan(value):
+            values[index] = value
+    return tuple(values)
+
+
+def _order(labels: Mapping[str, str]) -> list[tuple[str, int, str]]:
+    """Labels in the order in which the catalogue has their values: younger ages first."""
+    return [
+        (name, _VALUES[name].index(value) if value in _VALUES.get(name, ()) else 0, value)
+        for name, value in sorted(labels.items())
+    ]
+
+
+def _key(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels.items()))

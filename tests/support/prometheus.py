@@ -1,0 +1,99 @@
+"""A real Prometheus for tests, with targets of theirs and the rules that they give."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+INTERVAL = "1s"
+_PATIENCE_SECONDS = 20.0
+
+
+@contextmanager
+def running_prometheus(
+    directory: Path, targets: Mapping[str, str], rules: Mapping[str, str]
+) -> Iterator[str]:
+    """Start one that scrapes and evaluates every second; its base URL.
+
+    Args:
+        directory: For its files; empty.
+        targets: Job name to host:port.
+        rules: File name to text of rule files.
+    """
+    executable = shutil.which("prometheus")
+    if executable is None:
+        pytest.skip("prometheus is not installed")
+    for name, text in rules.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    config = {
+        "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
+        "rule_files": sorted(rules),
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "honor_labels": True,
+                "scrape_timeout": INTERVAL,
+                "static_configs": [{"targets": [target]}],
+            }
+            for job, target in targets.items()
+        ],
+    }
+    (directory / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    address = f"127.0.0.1:{_free_port()}"
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                executable,
+                f"--config.file={directory / 'prometheus.yml'}",
+                f"--storage.tsdb.path={directory / 'data'}",
+                f"--web.listen-address={address}",
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_ready(f"http://{address}", process, directory / "log")
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(timeout=_PATIENCE_SECONDS)
+
+
+def wait_for_series(url: str, expr: str) -> None:
+    """Wait until `expr` has a series whose value is a number."""
+    number = urllib.parse.urlencode({"query": f"({expr}) >= 0 or ({expr}) < 0"})
+    query = f"{url}/api/v1/query?{number}"
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(query, timeout=5) as answer:
+            if json.load(answer)["data"]["result"]:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"no series within {_PATIENCE_SECONDS:g} s: {expr}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"prometheus is not ready:\n{log.read_text(encoding='utf-8')}")
