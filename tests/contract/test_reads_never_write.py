@@ -29,8 +29,6 @@ READS = {
 """Each command that reads, with what it needs."""
 
 ELSEWHERE = {
-    "dashboards generate": "knows no Temporal",
-    "metrics query": "asks Prometheus only",
     "demo": "runs the others, on a sandbox of its own",
     "sandbox": "starts a server of its own",
     "pending watch": "repeats pending list; test_pending_commands.py",
