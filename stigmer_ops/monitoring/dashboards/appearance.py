@@ -31,6 +31,8 @@ NEUTRAL = "transparent"
 _COLOURS = {Severity.INFO: "blue", Severity.WARNING: "orange", Severity.CRITICAL: "red"}
 _URGENCY = tuple(_COLOURS)
 
+IDLE = "idle"
+"""What a ratio is called whose denominator is 0."""
 TAGS = ("generated", "stigmer", "temporal")
 ALERTS_TITLE = "Firing alerts"
 FIRING_ALERTS = 'ALERTS{alertname=~"Stigmer.*",alertstate="firing"}'
@@ -72,6 +74,7 @@ class PlacedPanel:
         description: What it shows, and the alerts that watch it, in Markdown.
         steps: Thresholds, the lowest first.
         links: The pages of the alerts.
+        at_least: What the axis reaches even if the data do not; None where the data decide.
     """
 
     panel: Panel
@@ -79,6 +82,7 @@ class PlacedPanel:
     description: str
     steps: tuple[Step, ...]
     links: tuple[Link, ...]
+    at_least: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ def _placed(
         for alert, link in zip(alerts, links, strict=True)
     )
     description = "\n".join([panel.description, *(["", "Alerts:", *watched] if alerts else [])])
-    return PlacedPanel(panel, position, description, _steps(panel, alerts), links)
+    steps = _steps(panel, alerts)
+    return PlacedPanel(panel, position, description, steps, links, _at_least(panel, steps))
 
 
 def _begins(alert: Alert) -> str:
@@ -151,6 +156,14 @@ def _steps(panel: Panel, alerts: tuple[Alert, ...]) -> tuple[Step, ...]:
     starts = sorted(_start(operator, value, panel.unit) for operator, value in limits)
     lowest = Step(None, _colour_at(-math.inf, limits, panel.unit))
     return (lowest, *(Step(at, _colour_at(at, limits, panel.unit)) for at in starts))
+
+
+def _at_least(panel: Panel, steps: tuple[Step, ...]) -> float | None:
+    """A little above the lowest line: Grafana draws no line beyond the data."""
+    lines = [step.value for step in steps if step.value]
+    if panel.kind is not PanelKind.TIMESERIES or panel.maximum is not None or not lines:
+        return None
+    return round(min(lines) * 1.1, 6)
 
 
 def _start(operator: Operator, limit: float, unit: Unit) -> float:

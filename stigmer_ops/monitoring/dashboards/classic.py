@@ -18,6 +18,7 @@ from stigmer_ops.monitoring.catalogue.promql import Scope
 from stigmer_ops.monitoring.dashboards.appearance import (
     ALERTS_TITLE,
     FIRING_ALERTS,
+    IDLE,
     TAGS,
     PlacedPanel,
     PlacedRow,
@@ -159,8 +160,7 @@ def _panel(placed_panel: PlacedPanel, installation_labels: tuple[str, ...]) -> _
     steps = [dm.Threshold(value=step.value, color=step.colour) for step in placed_panel.steps]
     builder.thresholds(d.ThresholdsConfig().mode(dm.ThresholdsMode.ABSOLUTE).steps(steps))
     builder.color_scheme(d.FieldColor().mode(_colour_mode(panel)))
-    if panel.unit is Unit.BOOLEAN:
-        builder.mappings([_yes_and_no()])
+    builder.mappings(_texts(panel.unit))
     draw(builder, placed_panel)
     for index, target in enumerate(panel.targets):
         builder.with_target(
@@ -185,10 +185,15 @@ def _colour_mode(panel: Panel) -> dm.FieldColorModeId:
     return dm.FieldColorModeId.PALETTE_CLASSIC
 
 
-def _yes_and_no() -> dm.ValueMap:
-    return dm.ValueMap(
-        options={
-            "0": dm.ValueMappingResult(text="no", index=0),
-            "1": dm.ValueMappingResult(text="yes", index=1),
-        }
-    )
+def _texts(unit: Unit) -> list[dm.ValueMapping]:
+    """What is written for values that are no plain numbers."""
+    match unit:
+        case Unit.BOOLEAN:
+            no, yes = (dm.ValueMappingResult(text=text) for text in ("no", "yes"))
+            return [dm.ValueMap(options={"0": no, "1": yes})]
+        case Unit.RATIO:
+            idle = dm.ValueMappingResult(text=IDLE)
+            nan = dm.DashboardSpecialValueMapOptions(dm.SpecialValueMatch.NA_N, idle)
+            return [dm.SpecialValueMap(options=nan)]
+        case _:
+            return []

@@ -30,6 +30,8 @@ def draw(visual: Visual, placed: PlacedPanel) -> None:
         visual.max(panel.maximum)
     if isinstance(visual, Timeseries):
         _draw_timeseries(visual, panel, thresholds=len(placed.steps) > 1)
+        if placed.at_least is not None:
+            visual.axis_soft_max(placed.at_least)
     elif isinstance(visual, Stat):
         _draw_stat(visual)
     else:
