@@ -64,6 +64,18 @@ SETTLE_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 _DETAIL_LENGTH = 200
 
+_NOT_STARTED = frozenset(
+    {
+        RPCStatusCode.INVALID_ARGUMENT,
+        RPCStatusCode.NOT_FOUND,
+        RPCStatusCode.PERMISSION_DENIED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.UNAUTHENTICATED,
+        RPCStatusCode.UNIMPLEMENTED,
+    }
+)
+"""Answers to a start that leave no doubt that nothing was started."""
+
 
 class Prober(Protocol):
     """A way of asking; an async context manager around all its questions."""
@@ -189,17 +201,31 @@ class StandaloneProber:
             RPCError: The server would not take them.
             StigmerOpsError: The codec server, which a failure's text needs, cannot be used.
         """
-        return await asyncio.gather(*(self._once(task_queue) for _ in range(count)))
+        # All are waited for, so that none starts anything after the clean-up.
+        answers = await asyncio.gather(
+            *(self._once(task_queue) for _ in range(count)), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, ProbeAnswer)]
 
     async def _once(self, task_queue: str) -> ProbeAnswer:
         activity_id = f"{ID_PREFIX}{uuid.uuid4()}"
-        await self._frontend.call(
-            self._frontend.service.start_activity_execution,
-            self._request(activity_id, task_queue),
-            retry=False,
-        )
-        self._account.started += 1
+        # Known before it is sent: an interruption may lose the answer to a start that is made.
         self._open.add(activity_id)
+        self._account.started += 1
+        try:
+            await self._frontend.call(
+                self._frontend.service.start_activity_execution,
+                self._request(activity_id, task_queue),
+                retry=False,
+            )
+        except RPCError as error:
+            if error.status in _NOT_STARTED:
+                self._open.remove(activity_id)
+                self._account.started -= 1
+            raise
         outcome = await self._outcome(activity_id)
         self._open.remove(activity_id)
         self._closed.add(activity_id)

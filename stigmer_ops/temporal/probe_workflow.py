@@ -105,26 +105,35 @@ class WorkflowProber:
             StigmerOpsError: The workflow could not be started, followed or read.
         """
         workflow_id = f"{ID_PREFIX}{uuid.uuid4()}"
-        await own_workflow.start(
-            self._frontend,
-            workflow_type=PROBE_TYPE,
-            workflow_id=workflow_id,
-            task_queue=self._queue,
-            run_timeout=RUN_TIMEOUT,
-            identity=self._frontend.client.identity,
-            arguments=PayloadConverter.default.to_payloads_wrapper([task_queue, count]),
-        )
-        self._account.started += 1
+        await self._start(workflow_id, task_queue, count)
         try:
             async with asyncio.timeout(FOLLOW_SECONDS):
                 ends = await self._ends(workflow_id, count)
         except TimeoutError:
-            raise UnavailableError(
-                f"the probe workflow {workflow_id} did not end in time"
-            ) from None
+            raise UnavailableError(f"the probe workflow {workflow_id} took too long") from None
         finally:
             await asyncio.shield(self._remove(workflow_id))
         return [await read_answer(self._frontend, failure, identity) for failure, identity in ends]
+
+    async def _start(self, workflow_id: str, task_queue: str, count: int) -> None:
+        self._account.started += 1
+        try:
+            await own_workflow.start(
+                self._frontend,
+                workflow_type=PROBE_TYPE,
+                workflow_id=workflow_id,
+                task_queue=self._queue,
+                run_timeout=RUN_TIMEOUT,
+                identity=self._frontend.client.identity,
+                arguments=PayloadConverter.default.to_payloads_wrapper([task_queue, count]),
+            )
+        except StigmerOpsError:
+            self._account.started -= 1
+            raise
+        except asyncio.CancelledError:
+            # The start may have been made, and its answer lost.
+            await asyncio.shield(self._remove(workflow_id))
+            raise
 
     async def _ends(self, workflow_id: str, count: int) -> list[tuple[Failure | None, str]]:
         """Follow the history until `count` activities have ended."""

@@ -129,7 +129,7 @@ async def test_refused_probe_leaves_the_registration_unknown(
         found, account = await check(frontend, queue, "Execute", method=method)
     assert found.verdict is REGISTRATION_UNKNOWN
     assert "refused by the gateway" in evidence(found)[REGISTRATION_UNKNOWN.id][0]
-    assert account.started == 0
+    assert account.started == account.deleted == 0
 
 
 async def test_probe_that_may_not_be_deleted_is_named(sandbox: Sandbox) -> None:
