@@ -46,6 +46,7 @@ generate: install
 
 check-generated: install
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate --check
 
 bench: install
 	$(BIN)/python -m benchmarks
