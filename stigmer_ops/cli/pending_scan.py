@@ -62,12 +62,13 @@ def selection_of(invocation: Invocation, filters: ActivityFilters) -> Selection:
         raise UsageError(
             "--all-types and --activity-type contradict each other", next_step="give one of them"
         )
-    types = filters.activity_type or invocation.settings.external.activity_types
+    external = not filters.all_types and not filters.activity_type
+    types = invocation.settings.external.activity_types if external else filters.activity_type
     return Selection(
-        activity_types=frozenset(() if filters.all_types else types),
+        activity_types=frozenset(types or ()),
         workflow_types=frozenset(filters.workflow_type or ()),
         # Stigmer's own workflows wait for its runners, never for Stigmer.
-        other_than=frozenset(() if filters.all_types else KIND_BY_WORKFLOW_TYPE),
+        other_than=frozenset(KIND_BY_WORKFLOW_TYPE if external else ()),
         task_queues=frozenset(filters.task_queue or ()),
         states=frozenset(filters.state or ()),
         attempts=filters.attempt,

@@ -1,4 +1,4 @@
-"""What `pending` refuses before it asks any server."""
+"""What `pending` looks for, and what it refuses before it asks any server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import subprocess
 import sys
 
 import pytest
+
+from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.option_sets import ActivityFilters, Common
+from stigmer_ops.cli.pending_scan import selection_of
+from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE
 
 USAGE = {
     "list --older-than 4": "is not a duration such as",
@@ -32,3 +37,20 @@ def test_wrong_usage_is_exit_2_and_says_what_is_wrong(line: str) -> None:
     )
     assert (result.returncode, result.stdout) == (2, "")
     assert USAGE[line] in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("filters", "types", "left_out"),
+    [
+        (ActivityFilters(), {"Own", "Other"}, set(KIND_BY_WORKFLOW_TYPE)),
+        (ActivityFilters(activity_type=["ExecuteGraphton"]), {"ExecuteGraphton"}, set()),
+        (ActivityFilters(all_types=True), set(), set()),
+    ],
+    ids=("settings", "named", "all"),
+)
+def test_stigmers_own_workflows_are_left_out_where_only_external_activities_are_meant(
+    filters: ActivityFilters, types: set[str], left_out: set[str]
+) -> None:
+    variables = {"STIGMER_OPS_EXTERNAL_ACTIVITY_TYPES": "Own,Other"}
+    selection = selection_of(Invocation(Common(), variables), filters)
+    assert (selection.activity_types, selection.other_than) == (types, left_out)
