@@ -31,6 +31,7 @@ always fits where the intent did.
 """
 
 _PREFIX = b'{"schema_version":'
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
 class Defect(StrEnum):
@@ -61,8 +62,7 @@ def to_document(record: AuditRecord) -> dict[str, Any]:
 
 def encode(record: AuditRecord) -> bytes:
     """Return the line of a record, without a newline."""
-    text = json.dumps(to_document(record), ensure_ascii=True, separators=(",", ":"))
-    body = text[:-1].encode("ascii")
+    body = _ENCODER.encode(to_document(record))[:-1].encode("ascii")
     return b'%s,"crc32":"%08x"}' % (body, zlib.crc32(body))
 
 
@@ -111,8 +111,11 @@ def _to_plain(kind: type, value: object) -> Any:  # noqa: ANN401 - any JSON type
     plain = {}
     for key, member in _members(kind).items():
         part = getattr(value, member.name)
-        if part is not None or not member.optional:
-            plain[key] = _to_plain(member.kind, part)
+        if part is None and member.optional:
+            continue
+        # Text is most of a record, and needs no further call.
+        as_it_is = member.kind is str and type(part) is str
+        plain[key] = part if as_it_is else _to_plain(member.kind, part)
     return plain
 
 

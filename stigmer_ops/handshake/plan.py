@@ -29,6 +29,7 @@ DEFAULT_RESULT = '{"status":"completed","message":"manually completed"}'
 """The result of a `complete` row that gives none."""
 
 _MARK_DIGITS = 12
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class PlanRow:
 
     def canonical(self) -> bytes:
         """The row as it enters the digest: one form for everything that means the same."""
-        return json.dumps(self.as_record(), sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        return _CANONICAL.encode(self.as_record()).encode() + b"\n"
 
 
 _ROW_FIELDS = tuple(member.name for member in fields(PlanRow))

@@ -24,7 +24,7 @@ from stigmer_ops.errors import NOTHING_SENT, RefusedError, StaleError
 from stigmer_ops.handshake import token_verdicts as verdicts
 from stigmer_ops.handshake.extension import TimeoutChange, deadline_moved_to
 from stigmer_ops.handshake.fence import AttemptFence
-from stigmer_ops.handshake.plan import DEFAULT_FAILURE_TYPE, DEFAULT_RESULT, PlanRow
+from stigmer_ops.handshake.plan import DEFAULT_FAILURE_TYPE, DEFAULT_RESULT, PlanRow, mark_of
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.handshake.token import decode
 from stigmer_ops.handshake.token_validation import EndedActivity
@@ -106,7 +106,7 @@ class Ending:
     Args:
         systems: Where to, and where results to redeliver come from.
         namespace_id: The external namespace's UUID.
-        mark: What the identity of every write of the plan ends in.
+        sha256: Digest of the plan, whose mark the identity of every write ends in.
         events_known: Whether the plan's scheduled events can be relied on, because the program
             read them itself. The server looks at the event alone, not at the activity's id.
     """
@@ -114,12 +114,13 @@ class Ending:
     answer_proves = True
 
     def __init__(
-        self, systems: Systems, namespace_id: str, mark: str, *, events_known: bool
+        self, systems: Systems, namespace_id: str, sha256: str, *, events_known: bool
     ) -> None:
         self._systems = systems
         self._frontend = systems.external
         self._namespace_id = namespace_id
-        self._mark = mark
+        self._sha256 = sha256
+        self._mark = mark_of(sha256)
         self._events_known = events_known
         self._kept: dict[tuple[str, ...], Content] = {}
 
@@ -255,7 +256,7 @@ class Ending:
     async def _completion(self, value: object, text: bytes) -> Content:
         _, payloads = await encode_result(self._frontend, value, text)
         size = payloads.ByteSize()
-        parameters = Parameters(fenced=True, result=Fingerprint.of(text))
+        parameters = Parameters(fenced=True, result=Fingerprint.of(text), plan_sha256=self._sha256)
         return Content(payloads, parameters, f"completes with a result of {size} bytes")
 
     async def _failure(self, message: str, type_name: str) -> Content:
@@ -266,6 +267,7 @@ class Ending:
             failure_type=type_name,
             failure_message=Fingerprint.of(message.encode()),
             retryable=False,
+            plan_sha256=self._sha256,
         )
         return Content(failure, parameters, f"fails for good, as {type_name}")
 
@@ -294,9 +296,10 @@ class Extension:
 
     answer_proves = False
 
-    def __init__(self, frontend: Frontend, namespace_id: str) -> None:
+    def __init__(self, frontend: Frontend, namespace_id: str, sha256: str) -> None:
         self._frontend = frontend
         self._namespace_id = namespace_id
+        self._sha256 = sha256
 
     async def target(self, row: PlanRow) -> AttemptFence:
         """See `Deed`."""
@@ -347,7 +350,7 @@ class Extension:
             for name in change.changed
             if name != "schedule_to_start"
         }
-        parameters = Parameters(fenced=False, **changed)
+        parameters = Parameters(fenced=False, plan_sha256=self._sha256, **changed)
         effect = f"moves its deadline from {_time(activity.deadline.time)} to {_time(wanted)}"
         return Content(change, parameters, effect, until=wanted)
 

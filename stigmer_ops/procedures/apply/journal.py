@@ -33,6 +33,7 @@ _UNTOUCHED, _IN_DOUBT = 0, 1
 _STATES = tuple(RowState)
 _FIRST_STATE = 2
 _LINE_LIMIT = 64 * 1024
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class JournalError(StigmerOpsError):
@@ -362,4 +363,4 @@ def _repair(journal: Journal, file: IO[bytes], plan: PlanFile) -> None:
 
 
 def _encoded(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(record).encode() + b"\n"

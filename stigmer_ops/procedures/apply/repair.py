@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from stigmer_ops.diagnosis.diagnose import Systems
 from stigmer_ops.errors import DeniedError, StaleError, StigmerOpsError, UnavailableError
 from stigmer_ops.handshake.fence import AttemptFence
-from stigmer_ops.handshake.plan import PlanRow, mark_of
+from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.handshake.token_validation import EndedActivity
 from stigmer_ops.handshake.verdicts import Action
@@ -56,7 +56,7 @@ class RowRepair:
     Args:
         systems: Where the activities wait, and where results to redeliver come from.
         namespace_id: The external namespace's UUID.
-        identity: What histories keep as the caller; it ends in `mark_of` the plan.
+        identity: What histories keep as the caller; it ends in the `mark_of` the plan.
         sha256: The plan's digest.
         events_known: Whether the plan's scheduled events were read by the program itself.
         dry_run: Whether to read and check everything, and to send nothing.
@@ -72,8 +72,8 @@ class RowRepair:
         events_known: bool,
         dry_run: bool = False,
     ) -> None:
-        self._ending = Ending(systems, namespace_id, mark_of(sha256), events_known=events_known)
-        self._extension = Extension(systems.external, namespace_id)
+        self._ending = Ending(systems, namespace_id, sha256, events_known=events_known)
+        self._extension = Extension(systems.external, namespace_id, sha256)
         self._identity = identity
         self._dry_run = dry_run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stigmer_ops.audit import AuditTrail, Intent, Parameters
@@ -106,8 +106,9 @@ async def plan_run(
         dry_run=dry_run,
     )
 
+    unknown = Parameters(plan_sha256=plan.sha256)
+
     def intent_of(row: PlanRow, fence: AttemptFence, content: Content | None) -> Intent:
-        parameters = Parameters() if content is None else content.parameters
         return Intent(
             command=f"apply {row.action}",
             operator=operator.name,
@@ -117,7 +118,7 @@ async def plan_run(
             namespace=frontend.namespace,
             server_address=frontend.address,
             target=target_of(fence),
-            parameters=replace(parameters, plan_sha256=plan.sha256),
+            parameters=unknown if content is None else content.parameters,
         )
 
     recorder = Recorder(journal, trail, now=now)
