@@ -14,7 +14,7 @@ from stigmer_ops.monitoring.catalogue.metrics import METRICS
 from stigmer_ops.monitoring.catalogue.model import Catalogue, Emitter, Operator, Query
 from stigmer_ops.monitoring.catalogue.promql import Scope, one_of
 from stigmer_ops.monitoring.catalogue.queries import queries
-from stigmer_ops.monitoring.prometheus import Line, Prometheus
+from stigmer_ops.monitoring.prometheus import Prometheus, aligned
 from stigmer_ops.settings import Settings
 
 _VALUES = {
@@ -134,7 +134,7 @@ def ask(prometheus: Prometheus, query: Query, limits: Sequence[Limit], window: W
         StigmerOpsError: Prometheus cannot be reached, refuses us, or cannot evaluate the query.
     """
     trends = {
-        _key(line.labels): _aligned(line, window)
+        _key(line.labels): aligned(line.points, window.start, window.step, window.count)
         for line in prometheus.query_range(query.expr, window.start, window.end, window.step)
     }
     readings = [
@@ -192,17 +192,6 @@ def _judged(value: float, query: Query, limits: Sequence[Limit]) -> Judgement:
     if query.healthy is None:
         return Judgement.UNJUDGED if not limits else Judgement.HEALTHY
     return Judgement.HEALTHY if query.healthy.holds(value) else Judgement.UNUSUAL
-
-
-def _aligned(line: Line, window: Window) -> tuple[float | None, ...]:
-    values: list[float | None] = [None] * window.count
-    # The client asks for whole seconds.
-    first, step = round(window.start.timestamp()), window.step.total_seconds()
-    for time, value in line.points:
-        index = round((time - first) / step)
-        if 0 <= index < window.count and not math.isnan(value):
-            values[index] = value
-    return tuple(values)
 
 
 def _order(labels: Mapping[str, str]) -> list[tuple[str, int, str]]:

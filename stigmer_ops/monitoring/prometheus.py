@@ -6,7 +6,8 @@ without the retries that it has by default: a person waits, and an answer later 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -134,6 +135,20 @@ class Prometheus:
         if response.status_code in (401, 403):
             return DeniedError(f"{self.shown_url} refuses us: {status}", next_step=_HOW)
         return UnavailableError(f"{self.shown_url} answers {told or status}", next_step=_HOW)
+
+
+def aligned(
+    points: Iterable[tuple[float, float]], start: datetime, step: timedelta, count: int
+) -> tuple[float | None, ...]:
+    """The values of a range as one for each step from `start`; None where there is no number."""
+    values: list[float | None] = [None] * count
+    # The client asks for whole seconds.
+    first, apart = round(start.timestamp()), step.total_seconds()
+    for time, value in points:
+        index = round((time - first) / apart)
+        if 0 <= index < count and not math.isnan(value):
+            values[index] = value
+    return tuple(values)
 
 
 def _samples(result: Any) -> list[Sample]:  # noqa: ANN401 - JSON

@@ -17,7 +17,7 @@ def sparkline(values: Sequence[float | None], width: int) -> str:
     """`values` as at most `width` bars, each the largest of the values that it stands for.
 
     The lowest bar is the smallest value, the highest the largest; values that hardly differ are a
-    level line, for noise is no trend.
+    level line, for noise is no trend, and at the bottom if they are 0.
 
     Args:
         values: In order; None, and what is not finite, is a gap.
@@ -28,11 +28,10 @@ def sparkline(values: Sequence[float | None], width: int) -> str:
     if not known:
         return ""
     bottom, top = min(known), max(known)
-    level = top - bottom <= _NOISE * max(abs(top), abs(bottom))
-    return "".join(
-        GAP if height is None else _LEVEL if level else _bar(height, bottom, top)
-        for height in heights
-    )
+    if top - bottom <= _NOISE * max(abs(top), abs(bottom)):
+        level = _LEVEL if top else BARS[0]
+        return "".join(GAP if height is None else level for height in heights)
+    return "".join(GAP if height is None else _bar(height, bottom, top) for height in heights)
 
 
 def _groups(values: Sequence[float | None], width: int) -> list[Sequence[float | None]]:

@@ -22,7 +22,7 @@ from stigmer_ops.settings import Settings
 
 COLUMNS = 24
 """Of Grafana's grid."""
-_HEIGHTS = {PanelKind.STAT: 4, PanelKind.TIMESERIES: 9, PanelKind.STATE_TIMELINE: 9}
+_HEIGHTS = {PanelKind.STAT: 4, PanelKind.TIMESERIES: 10, PanelKind.STATE_TIMELINE: 10}
 _FIRST_ROW_NUMBER = 1001
 """Rows have panel ids too: beyond those of the panels, which must never change."""
 
@@ -109,13 +109,23 @@ def placed(catalogue: Catalogue, settings: Settings) -> Iterator[PlacedRow]:
 
 
 def _flow(panels: tuple[Panel, ...], y: int) -> Iterator[Position]:
-    x = tallest = 0
+    for line in _lines(panels):
+        x, height = 0, max(_HEIGHTS[panel.kind] for panel in line)
+        for panel in line:
+            width = COLUMNS if len(line) == 1 else panel.width
+            yield Position(x, y, width, height)
+            x += width
+        y += height
+
+
+def _lines(panels: tuple[Panel, ...]) -> Iterator[list[Panel]]:
+    line: list[Panel] = []
     for panel in panels:
-        if x + panel.width > COLUMNS:
-            x, y, tallest = 0, y + tallest, 0
-        height = _HEIGHTS[panel.kind]
-        yield Position(x, y, panel.width, height)
-        x, tallest = x + panel.width, max(tallest, height)
+        if sum(each.width for each in line) + panel.width > COLUMNS:
+            yield line
+            line = []
+        line.append(panel)
+    yield line
 
 
 def _placed(

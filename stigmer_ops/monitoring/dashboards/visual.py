@@ -68,6 +68,8 @@ def _draw_timeseries(visual: Timeseries, panel: Panel, *, thresholds: bool) -> N
         .display_mode(cm.LegendDisplayMode.TABLE)
         .placement(cm.LegendPlacement.BOTTOM)
         .calcs(["lastNotNull", "max"])
+        .sort_by("Max")
+        .sort_desc(True)
     )
     if panel.stacked:
         visual.stacking(c.StackingConfig().mode(cm.StackingMode.NORMAL).group("A"))
