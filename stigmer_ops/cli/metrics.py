@@ -19,7 +19,7 @@ from stigmer_ops.render.output import Document
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stigmer_ops.monitoring.answers import Answer
+    from stigmer_ops.monitoring.answer import Answer
     from stigmer_ops.monitoring.catalogue.model import Query
 
 app = typer.Typer(name="metrics", help="What Prometheus knows.", no_args_is_help=True)
@@ -29,7 +29,7 @@ _SHORTEST_STEP = timedelta(seconds=1)
 
 
 def _names(incomplete: str) -> list[str]:
-    from stigmer_ops.monitoring.answers import chosen
+    from stigmer_ops.monitoring.questions import chosen
     from stigmer_ops.settings import Settings
 
     return [name for name in chosen(Settings()) if name.startswith(incomplete)]
@@ -98,8 +98,9 @@ def query(
     Exit 1 if a value is where its alert begins (the alert fires once that has lasted), 3 if there
     are no series because no exporter is scraped or the rules are not loaded.
     """
-    from stigmer_ops.monitoring.answers import Window, ask, explained
+    from stigmer_ops.monitoring.answer import Window
     from stigmer_ops.monitoring.catalogue import catalogue
+    from stigmer_ops.monitoring.questions import ask, explained
     from stigmer_ops.render.metrics import answer_record, answer_table, window_record
 
     questions = _questions(invocation, names or [], expr, service, namespace, all_=all_)
@@ -155,7 +156,7 @@ def _questions(
     *,
     all_: bool,
 ) -> list[Query]:
-    from stigmer_ops.monitoring.answers import chosen
+    from stigmer_ops.monitoring.questions import chosen
     from stigmer_ops.monitoring.catalogue.model import Query, Unit
 
     if bool(names) + all_ + (expr is not None) != 1:

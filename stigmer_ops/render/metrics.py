@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from stigmer_ops.monitoring.answers import Answer, Judgement, Limit, Reading, Window
+from stigmer_ops.monitoring.answer import Answer, Judgement, Limit, Reading, Window
 from stigmer_ops.monitoring.catalogue.model import Operator, Unit
 from stigmer_ops.render.sparkline import sparkline
 from stigmer_ops.render.tables import Cell, Column, table_of
