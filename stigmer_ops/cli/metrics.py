@@ -156,8 +156,8 @@ def _questions(
     *,
     all_: bool,
 ) -> list[Query]:
-    from stigmer_ops.monitoring.questions import chosen
     from stigmer_ops.monitoring.catalogue.model import Query, Unit
+    from stigmer_ops.monitoring.questions import chosen
 
     if bool(names) + all_ + (expr is not None) != 1:
         raise UsageError("give names, --all or --expr", next_step="stigmer-ops metrics query --all")
