@@ -169,8 +169,8 @@ def _label(text: str, x: float, y: float, anchor: str) -> Element:
 def _thresholds(frame: Frame, defaults: Defaults) -> Iterator[Element]:
     mode = defaults.custom.thresholds_style.mode
     steps = list(steps_of(defaults, frame.low, frame.high))
-    starts = [max(start, frame.low) for _, start in steps]
-    for (name, start), end in zip(steps, [*starts[1:], frame.high], strict=True):
+    ends = [*(max(start, frame.low) for _, start in steps[1:]), frame.high]
+    for (name, start), end in zip(steps, ends, strict=False):
         paint = colour(name)
         if "area" in mode and end > max(start, frame.low):
             top, bottom = frame.y(end), frame.y(max(start, frame.low))
