@@ -154,7 +154,7 @@ async def test_nobody_listens() -> None:
     done = await summary("--address", "127.0.0.1:1")
     assert done.code == 3
     assert "connection refused" in done.err
-    assert "next: " in done.err
+    assert '"next": "check the address' in done.err
     assert done.out == ""
 
 
