@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote_plus
 
-_ACTION = re.compile(r"\{\{ (\$labels\.(?P<label>\w+)|\$value)( \| (?P<filter>\w+))? \}\}")
+_ACTION = re.compile(r"\{\{ (\$labels\.(?P<label>\w+)|\$value)( \| (?P<filter>[^}]+))? \}\}")
 
 
 def rendered(template: str, labels: Mapping[str, str], value: float) -> str:
@@ -30,12 +30,6 @@ def rendered(template: str, labels: Mapping[str, str], value: float) -> str:
     return _ACTION.sub(replace, template)
 
 
-def humanize(value: float) -> str:
-    """With an SI prefix: 1.5k, 101, 250m."""
-    scaled, prefix = _with_prefix(value, "kMGTPEZY")
-    return f"{scaled:.4g}{prefix}"
-
-
 def humanize_percentage(value: float) -> str:
     """As a percentage: 12.5%."""
     return f"{value * 100:.4g}%"
@@ -43,9 +37,10 @@ def humanize_percentage(value: float) -> str:
 
 def humanize_duration(value: float) -> str:
     """In days to seconds, or with an SI prefix below a second: 12h 1m 0s, 55s, 600ms."""
-    if not math.isfinite(value) or abs(value) < 60:
-        scaled, prefix = _with_prefix(value, "")
-        return f"{scaled:.4g}{prefix}s" if math.isfinite(value) else f"{value:.4g}"
+    if not math.isfinite(value):
+        return f"{value:.4g}"
+    if abs(value) < 60:
+        return _seconds(value)
     left = int(abs(value))
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
@@ -56,24 +51,15 @@ def humanize_duration(value: float) -> str:
 
 
 _FILTERS: Mapping[str, Callable[[float], str]] = {
-    "humanize": humanize,
+    'printf "%.0f"': lambda value: f"{value:.0f}",
     "humanizePercentage": humanize_percentage,
     "humanizeDuration": humanize_duration,
 }
 
 
-def _with_prefix(value: float, large: str) -> tuple[float, str]:
-    if value == 0 or not math.isfinite(value):
-        return value, ""
+def _seconds(value: float) -> str:
+    prefixes = iter("munpfazy")
     prefix = ""
-    if abs(value) >= 1:
-        for next_prefix in large:
-            if abs(value) < 1000:
-                break
-            value, prefix = value / 1000, next_prefix
-        return value, prefix
-    for next_prefix in "munpfazy":
-        if abs(value) >= 1:
-            break
-        value, prefix = value * 1000, next_prefix
-    return value, prefix
+    while 0 < abs(value) < 1 and (smaller := next(prefixes, None)):
+        value, prefix = value * 1000, smaller
+    return f"{value:.4g}{prefix}s"

@@ -106,9 +106,9 @@ def runner_timeouts(scope: Scope) -> str:
 def retried_after_timeout(scope: Scope) -> str:
     """Attempts of external activities that timed out and were followed by another one."""
     types = one_of(scope.settings.external.activity_types)
-    attempts = scope.select(r.ATTEMPT_TIMEOUTS, activity_type=types)
-    final = scope.select(r.TIMEOUTS, activity_type=types)
-    return f"{attempts} - ({final} or {attempts} * 0)"
+    attempts, final = scope.select(r.ATTEMPT_TIMEOUTS), scope.select(r.TIMEOUTS)
+    external = scope.select(r.ATTEMPT_TIMEOUTS, activity_type=types)
+    return f"{external} - ({final} or {attempts} * 0)"
 
 
 def pollers(scope: Scope) -> str:

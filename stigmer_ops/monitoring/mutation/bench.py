@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import promql_parser
 import yaml
@@ -15,6 +13,7 @@ from stigmer_ops.monitoring.mutation.mutants import Mutant
 from stigmer_ops.monitoring.rule_graph import built_on, needed, selected_names
 from stigmer_ops.monitoring.rule_tests.suite import Document, Rule, RuleTestFile
 
+TESTS = "tests.yaml"
 _KINDS = ("alert_rule_test", "promql_expr_test")
 
 
@@ -31,38 +30,42 @@ class Trial:
     test: Document
 
     @cached_property
-    def evaluations(self) -> float:
-        """How often rules are evaluated for it: what it costs."""
+    def promise(self) -> tuple[bool, float]:
+        """Greatest for the test to begin with: one that has series, and few evaluations."""
         entries = [entry for kind in _KINDS for entry in self.test.get(kind) or ()]
         last = max(_seconds(entry.get("eval_time")) for entry in entries)
-        return last / (_seconds(self.bench.file.document.get("evaluation_interval")) or 60)
+        interval = _seconds(self.bench.file.document.get("evaluation_interval")) or 60
+        return bool(self.test.get("input_series")), -last / interval
 
-    def write(self, folder: Path, mutant: Mutant | None) -> Path:
-        """The test and the rules that it needs as files in `folder`; the path of the test."""
+    def files(self, mutant: Mutant | None) -> dict[str, str]:
+        """File name to text: the rules that the test needs, and the test itself in TESTS."""
         names = (name for kind in _KINDS for name in _all(self.test, kind))
         rules = self.bench.needed([*names, self.bench.rule.name])
         sources = dict.fromkeys(rule.file for rule in rules)
-        for number, source in enumerate(sources):
-            of_source = [rule for rule in rules if rule.file == source]
-            _dump(folder / f"rules-{number}.yaml", {"groups": self._groups(of_source, mutant)})
+        files = {
+            f"rules-{number}.yaml": self._groups(
+                [rule for rule in rules if rule.file == source], mutant
+            )
+            for number, source in enumerate(sources)
+        }
         document = {
             **self.bench.file.document,
-            "rule_files": [f"rules-{number}.yaml" for number in range(len(sources))],
+            "rule_files": list(files),
             "tests": [self.test],
         }
         if "group_eval_order" in document:
             known = {rule.group for rule in rules}
             order = document["group_eval_order"] or ()
             document["group_eval_order"] = [group for group in order if group in known]
-        return _dump(folder / "tests.yaml", document)
+        return {name: _dumped(text) for name, text in {**files, TESTS: document}.items()}
 
-    def _groups(self, rules: Sequence[Rule], mutant: Mutant | None) -> list[dict[str, Any]]:
+    def _groups(self, rules: Sequence[Rule], mutant: Mutant | None) -> Document:
         groups: dict[str, list[Document]] = {}
         for rule in rules:
             mutated = mutant is not None and rule == self.bench.rule
             source = mutant.source if mutant is not None and mutated else rule.source
             groups.setdefault(rule.group, []).append(dict(source))
-        return [{"name": name, "rules": found} for name, found in groups.items()]
+        return {"groups": [{"name": name, "rules": found} for name, found in groups.items()]}
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,6 @@ def _alert_names(expr: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _dump(path: Path, document: Mapping[str, Any]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as stream:
-        yaml.dump(document, stream, Dumper=yaml.CSafeDumper, sort_keys=False, width=10_000)
-    return path
+def _dumped(document: Document) -> str:
+    text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, width=10_000)
+    return text

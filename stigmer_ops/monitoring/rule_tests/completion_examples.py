@@ -20,8 +20,8 @@ from stigmer_ops.monitoring.rule_tests.example import STEP, Example, Feed, Growt
 _WHERE = {"namespace": "orders", "service": "go"}
 _FIVE_MINUTES = timedelta(minutes=5)
 _HALF_AN_HOUR = timedelta(minutes=30)
-EACH = 6000
-"""Events a sample: 100 a second, so that ratios at a threshold are exactly the threshold."""
+EACH = 18_000
+"""Events a sample: whole numbers a second at every step, so that ratios come out exactly."""
 
 
 def examples(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
@@ -90,7 +90,8 @@ def _slow(scope: Scope, catalogue: Catalogue) -> Example:
                 Feed(
                     m.COMPLETION_DURATION.bucket,
                     {**_WHERE, "status": status, LE.name: _bound(bound)},
-                    _events(bound >= low),
+                    # The 99th percentile is exactly the bound, and then beyond it.
+                    _events((bound >= low) * 0.99 + (bound >= high) * 0.01),
                     _events(bound >= high),
                     second=_events((bound >= high) / 10),
                 )
@@ -112,42 +113,41 @@ def _burn_rates(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
     (one_hour, six_hours), (one_day, three_days) = FAST_PAIRS, SLOW_PAIRS
     fast = catalogue.alert("StigmerCompletionBudgetBurnFast")
     slow = catalogue.alert("StigmerCompletionBudgetBurnSlow")
-    at = budget(scope)
-    severe = at * one_hour.factor + 0.25 * (1 - at * one_hour.factor)
-    yield _burn(scope, fast, one_hour, share=severe, step=STEP, last=one_hour)
-    yield _burn(scope, fast, six_hours, share=at * 6.6, step=_FIVE_MINUTES, last=six_hours)
+    # Shares with which each window is exactly at its threshold for one sample.
+    yield _burn(scope, fast, one_hour, over=5 / 4, step=STEP, last=one_hour)
+    yield _burn(scope, fast, six_hours, over=6 / 5, step=_FIVE_MINUTES, last=six_hours)
     # A day of it uses as much of the budget as the longer pair allows, which then holds on.
-    yield _burn(scope, slow, one_day, share=at * 3.3, step=_HALF_AN_HOUR, last=three_days)
-    yield _burn(scope, slow, three_days, share=at * 1.1, step=_HALF_AN_HOUR, last=three_days)
+    yield _burn(scope, slow, one_day, over=4 / 3, step=_HALF_AN_HOUR, last=three_days)
+    yield _burn(scope, slow, three_days, over=6 / 5, step=_HALF_AN_HOUR, last=three_days)
 
 
 def _burn(
-    scope: Scope, alert: Alert, pair: BurnRate, *, share: float, step: timedelta, last: BurnRate
+    scope: Scope, alert: Alert, pair: BurnRate, *, over: float, step: timedelta, last: BurnRate
 ) -> Example:
-    """Failures begin at this share, all of a sudden, in a service that had none.
+    """Failures begin all of a sudden, in a service that had none.
 
     Args:
         scope: Of the thresholds.
         alert: The alert.
         pair: The windows by which it begins.
-        share: Of the completions.
+        over: Share of completions that fail, as a multiple of the threshold; all fail at most.
         step: Between samples.
         last: The windows by which it ends.
     """
-    pairs = FAST_PAIRS if pair in FAST_PAIRS else SLOW_PAIRS
-    lead = max(other.long for other in pairs)
-    share = round(EACH * share) / EACH
-    until = math.floor(budget(scope) * pair.factor * (pair.long / step) / share)
+    at = budget(scope) * pair.factor
+    share = round(EACH * min(1, at * over)) / EACH
+    until = math.floor(round(at * (pair.long / step) / share, 6))
     held = math.ceil(alert.for_ / step)
     left = budget(scope) * last.factor / share
+    pairs = FAST_PAIRS if pair in FAST_PAIRS else SLOW_PAIRS
     return Example(
         alert.name,
         _WHERE,
         share * (until + 1 + held) / (pair.long / step),
         _completions(0, share),
         onset=until * step,
-        ends=(math.ceil(last.short / step * (1 - left)) - 1) * step,
-        lead=lead + step,
+        ends=(math.ceil(round(last.short / step * (1 - left), 6)) - 1) * step,
+        lead=max(other.long for other in pairs) + step,
         lasts=step,
         step=step,
         name=duration(pair.long),

@@ -50,14 +50,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A counter that grows by so much at each sample."""
+    """A counter that grows by so much at each sample, and at the first one by `first` more."""
 
     each: float
+    first: float = 0
 
     def during(self, phase: Phase) -> tuple[str, float]:
         """See `Signal`."""
-        start = phase.previous + self.each
-        return _run(start, self.each, phase.count), phase.previous + self.each * phase.count
+        start = phase.previous + self.first + self.each
+        return _run(start, self.each, phase.count), start + self.each * (phase.count - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ _IN = {"namespace": "orders"}
 _GROUP = {**_IN, "task_queue": "zigflow", "activity_type": "CallAgentActivity"}
 _QUEUE = {**_IN, "task_queue": "agent_execution_runner", "task_type": "activity"}
 _SECOND = timedelta(seconds=1)
-_AFTER_TIMEOUT = timedelta(minutes=14)
-"""Until the last timeout has left the window of 15 minutes."""
+_SEEN = TIMEOUT_WINDOW - 2 * STEP
+"""How long an alert on one timeout fires, which it begins to do at the second sample."""
 
 
 def examples(scope: Scope, catalogue: Catalogue) -> tuple[Example, ...]:
@@ -104,8 +104,8 @@ def _numbers(scope: Scope) -> Iterator[Example]:
     yield Example(
         "StigmerExternalActivityUnsafeSettings",
         labels,
-        2,
-        (_level(m.UNSAFE_SETTINGS, labels, 0, 2, second=0),),
+        1,
+        (_level(m.UNSAFE_SETTINGS, labels, 0, 1, second=0),),
     )
 
 
@@ -117,18 +117,18 @@ def _lost() -> Iterator[Example]:
     timeout = {**_IN, "service": "unknown", "error_type": "timeout"}
     other = {**timeout, "error_type": "client_error"}
     errors = m.ERRORS.series
-    # The alert waits for one more sample, so that there are two timeouts by then.
     yield Example(
         "StigmerExternalActivityTimedOut",
         _IN,
-        4,
+        1,
         (
-            Feed(errors, timeout, Growth(0), Growth(1), second=Growth(0)),
-            Feed(errors, {**timeout, "service": "go"}, Growth(0), Growth(1), second=Growth(0)),
+            Feed(
+                errors, timeout, Growth(0), Growth(0, first=1), second=Growth(0), stranger=Growth(1)
+            ),
             Feed(errors, other, Growth(3), Growth(3)),
         ),
-        ends=_AFTER_TIMEOUT,
         lead=TIMEOUT_WINDOW + STEP,
+        lasts=_SEEN,
     )
     server = {"namespace": "orders", "activityType": "CallAgentActivity", "taskqueue": "zigflow"}
     labels = {**server, "timeout_type": "StartToClose"}
@@ -136,14 +136,14 @@ def _lost() -> Iterator[Example]:
     yield Example(
         "StigmerExternalActivityRetried",
         {**_GROUP, "timeout_type": "StartToClose"},
-        4,
+        1,
         (
-            Feed(attempts, labels, Growth(1), Growth(3)),
+            Feed(attempts, labels, Growth(1), Growth(1, first=1), stranger=Growth(9)),
             Feed(final, labels, Growth(1), Growth(1), stranger=Growth(5)),
-            Feed(attempts, {**labels, "activityType": "ExecuteGraphton"}, Growth(0), Growth(4)),
+            Feed(attempts, {**labels, "activityType": "ExecuteGraphton"}, Growth(4), Growth(4)),
         ),
-        ends=_AFTER_TIMEOUT,
         lead=2 * TIMEOUT_WINDOW + STEP,
+        lasts=_SEEN,
     )
 
 
@@ -190,14 +190,14 @@ def _runner_timing_out(scope: Scope) -> Example:
     return Example(
         "StigmerRunnerTimingOut",
         {**_IN, "activity_type": kind, "task_queue": runner, "timeout_type": "Heartbeat"},
-        2,
+        1,
         (
-            Feed(timeouts, labels, Growth(0), Growth(1)),
+            Feed(timeouts, labels, Growth(0), Growth(0, first=1), stranger=Growth(1)),
             Feed(timeouts, elsewhere, Growth(1), Growth(1)),
             Feed(timeouts, unknown, Growth(1), Growth(1)),
         ),
-        ends=_AFTER_TIMEOUT,
         lead=2 * TIMEOUT_WINDOW,
+        lasts=_SEEN,
     )
 
 
@@ -221,7 +221,7 @@ def _exporter(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
                 Behind(stale),
                 Behind(stale + _SECOND),
                 second=Behind(2 * stale),
-                stranger=Behind(2 * stale),
+                stranger=Behind(timedelta(0)),
             ),
         ),
     )
@@ -276,25 +276,30 @@ def _reads(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
     yield Example(
         "StigmerExporterUnreadable",
         labels,
-        2,
-        (_level(m.UNREADABLE, labels, 0, 2, second=0),),
+        1,
+        (_level(m.UNREADABLE, labels, 0, 1, second=0),),
     )
     share = scope.settings.monitoring.thresholds.exporter_rpc_error_ratio
     call = {**_IN, "method": "DescribeWorkflowExecution"}
-    rpcs = m.RPCS.series
-    calls = {"UNAVAILABLE": share, "NOT_FOUND": 0.3, "OK": 0.7 - share}
     name = "StigmerExporterCallsFailing"
-    more = EACH / 100 * reached(scope, catalogue.alert(name))
+    part_bad = reached(scope, catalogue.alert(name))
+    calls = {
+        "UNAVAILABLE": share / 2,
+        "RESOURCE_EXHAUSTED": share / 2,
+        "NOT_FOUND": 0.3,
+        "OK": 0.7 - share,
+    }
+    # Twice as many calls, so that the windows above and below the fraction can be told apart.
     yield Example(
         name,
         _IN,
-        (share * EACH + more) / (EACH + more),
+        (share + part_bad * (share + 0.01)) / (1 + part_bad * 1.01),
         tuple(
             Feed(
-                rpcs,
+                m.RPCS.series,
                 {**call, "code": code},
-                Growth(part * EACH),
-                Growth(part * EACH + EACH / 100 * (code == "UNAVAILABLE")),
+                Growth(round(part * EACH)),
+                Growth(round(2 * part * EACH) + (code == "UNAVAILABLE") * EACH // 100),
             )
             for code, part in calls.items()
         ),

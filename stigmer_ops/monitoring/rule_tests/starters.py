@@ -125,7 +125,7 @@ class _Tests:
                 yield {"series": series, "values": _values(signals, counts, example.step)}
 
     def _targets(self, feed: Feed) -> Iterator[tuple[str, tuple[Signal, Signal, Signal]]]:
-        """The series of one target, of a second one and of a stranger."""
+        """The series of one target, of a second one, and of strangers."""
         chosen = target_labels(self._settings, feed.series.emitter)
         scraped = feed.series.emitter is not Emitter.PROMETHEUS
         first = {"instance": "a:9464"} if scraped else {}
@@ -137,9 +137,17 @@ class _Tests:
             labels = {**feed.labels, **chosen, "instance": "b:9464"}
             yield _selector(feed, labels), (feed.second,) * 3
         if chosen:
-            namespace = {"namespace": "strangers"} if "namespace" in feed.labels else {}
-            labels = {**feed.labels, **namespace, **strange_labels(chosen), "instance": "c:9464"}
-            yield _selector(feed, labels), (feed.stranger or feed.bad,) * 3
+            yield from self._strangers(feed, strange_labels(chosen))
+
+    def _strangers(
+        self, feed: Feed, target: Mapping[str, str]
+    ) -> Iterator[tuple[str, tuple[Signal, Signal, Signal]]]:
+        """Series that no rule may look at: of the same namespace, and of one of their own."""
+        signals = (feed.stranger or feed.bad,) * 3
+        yield _selector(feed, {**feed.labels, **target, "instance": "c:9464"}), signals
+        if "namespace" in feed.labels:
+            labels = {**feed.labels, "namespace": "strangers", **target, "instance": "d:9464"}
+            yield _selector(feed, labels), signals
 
     def _expect(self, time: timedelta, alerts: list[dict[str, Any]]) -> dict[str, Any]:
         return {"eval_time": duration(time), "alertname": self._alert.name, "exp_alerts": alerts}

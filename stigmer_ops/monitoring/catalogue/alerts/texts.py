@@ -10,6 +10,8 @@ from stigmer_ops.monitoring.catalogue.promql import duration as promql_duration
 _FILTERS = {
     Unit.RATIO: "humanizePercentage",
     Unit.SECONDS: "humanizeDuration",
+    # An increase is extrapolated, and 1.07 activities would only puzzle people.
+    Unit.COUNT: 'printf "%.0f"',
 }
 
 
@@ -20,7 +22,7 @@ def of(label: str) -> str:
 
 def value(unit: Unit) -> str:
     """The alert's value, as people read its unit."""
-    return f"{{{{ $value | {_FILTERS.get(unit, 'humanize')} }}}}"
+    return f"{{{{ $value | {_FILTERS[unit]} }}}}"
 
 
 def limit(threshold: float, unit: Unit) -> str:
