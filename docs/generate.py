@@ -23,6 +23,9 @@ import stigmer_ops
 from stigmer_ops.cli.main import app
 from stigmer_ops.cli.tree import RootGroup
 from stigmer_ops.errors import ExitCode, StigmerOpsError
+from stigmer_ops.monitoring.lint.acknowledgements import FORM
+from stigmer_ops.monitoring.lint.registry import RULES
+from stigmer_ops.render.lint import lint_page
 from stigmer_ops.render.runbook import index_tables
 from stigmer_ops.runbook import pages
 from stigmer_ops.settings import Settings, leaves, variable_of
@@ -151,6 +154,26 @@ def readme_exit_codes() -> str:
     return "| code | meaning |\n|---|---|\n" + "".join(rows)
 
 
+def lint_rules() -> str:
+    """docs/lint.md: what `alerts lint` looks for, and how a finding is accepted."""
+    return f"# Lint rules\n\n{GENERATED}{LINT_INTRODUCTION}\n{lint_page(RULES)}"
+
+
+LINT_INTRODUCTION = f"""`stigmer-ops alerts lint` looks for these. `--select` and `--ignore` take an id, or the beginning of
+one. A finding that is right as it is can be accepted for a time, by a comment in or directly above
+the rule, group or panel, or at the head of the file for all of it:
+
+```yaml
+{FORM}
+```
+
+`--baseline FILE` passes over whatever was there when linting began, so that only new findings fail;
+`--write-baseline` writes that file. What metrics there are, `--catalogue FILE` tells: YAML as in the
+examples below, or what the `/metrics` page of a target says, saved to a file. Files with metrics
+that begin with `stigmer_` are held to the catalogue of stigmer-ops itself.
+"""
+
+
 def runbook_pages() -> str:
     """The index of the runbook."""
     return index_tables(pages())
@@ -160,6 +183,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference.md": reference,
     "docs/errors.md": errors,
     "docs/settings.md": settings,
+    "docs/lint.md": lint_rules,
 }
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"commands": readme_commands, "exit-codes": readme_exit_codes},

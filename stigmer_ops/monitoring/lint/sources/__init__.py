@@ -1,0 +1,1 @@
+"""What is linted: rule files, rule tests, dashboards and runbook pages, read from anywhere."""
