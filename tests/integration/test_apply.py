@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from stigmer_ops.audit import AuditRecord
@@ -66,16 +65,16 @@ def names(count: int) -> list[str]:
     return [f"{prefix}-{number}" for number in range(count)]
 
 
-def identity_of(event: HistoryEvent) -> str:
-    return str(getattr(getattr(event, event.WhichOneof("attributes") or ""), "identity", ""))
-
-
 def audited(path: Path) -> list[AuditRecord]:
     return records(path.with_name("audit.jsonl"))
 
 
 def journaled(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in journal_path(path).read_text().splitlines()]
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 async def test_rows_are_done_proved_and_recorded(
@@ -119,9 +118,7 @@ async def test_what_is_not_as_planned_is_refused_and_told(
     rows[3] = population.row(gone, run_id="01936c5e-1a53-7000-8000-000000000001")
     await written_plan(path, frontend, rows)
     await population.retry(retried)
-    handle = population.client.get_async_activity_handle(
-        task_token=population.tokens[finished, 1]
-    )
+    handle = population.client.get_async_activity_handle(task_token=population.tokens[finished, 1])
     await handle.complete("by the agent")
     await population.client.get_workflow_handle(terminated).terminate("maintenance")
 
@@ -184,10 +181,9 @@ async def test_row_in_doubt_is_looked_at_before_it_is_sent_again(
     await written_plan(path, frontend, map(population.row, started))
     await applied(path, frontend, limits=Limits(maximum=1))
     intents = [line for line in journaled(path) if line["kind"] == "RowIntent"]
-    lines = journal_path(path).read_text().splitlines(keepends=True)
     unsent = {**intents[0], "row": 2, "operation_id": "00000000-0000-4000-8000-000000000002"}
-    kept = [line for line in lines if "RowOutcome" not in line]
-    journal_path(path).write_text("".join(kept) + json.dumps(unsent) + "\n")
+    kept = [line for line in journaled(path) if "outcome" not in line]
+    write_lines(journal_path(path), [*kept, unsent])
     calls = frontend.calls["respond_activity_task_completed"]
 
     resumed = await applied(path, frontend)
@@ -217,8 +213,9 @@ async def test_canary_that_breaks_its_workflow_stops_the_run(
 async def test_refused_rows_prove_nothing_and_the_canary_is_taken_from_the_next(
     population: Awaiting, frontend: Frontend, path: Path
 ) -> None:
-    retried, fragile = await population.start(names(1)), await population.start(
-        names(2), fragile=True
+    retried, fragile = (
+        await population.start(names(1)),
+        await population.start(names(2), fragile=True),
     )
     await population.retry(retried[0])
     await written_plan(path, frontend, map(population.row, [*retried, *fragile]))
@@ -271,7 +268,7 @@ async def test_scheduled_event_of_an_edited_plan_is_checked(
     lines = [{"schema_version": 1, "kind": "Plan", "namespace": header.namespace}]
     lines += [row.as_record() for row in rows]
     del lines[2]["scheduled_event_id"]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_lines(path, lines)
 
     result = await applied(path, frontend)
 
@@ -287,9 +284,7 @@ async def test_extension_is_made_once_however_often_it_is_applied(
     await written_plan(path, frontend, [row])
 
     first = await applied(path, frontend)
-    journal = journal_path(path)
-    cut = [line for line in journal.read_text().splitlines(True) if "RowOutcome" not in line]
-    journal.write_text("".join(cut))
+    write_lines(journal_path(path), [each for each in journaled(path) if "outcome" not in each])
     second = await applied(path, frontend)
 
     assert (first.states, second.states) == ([DONE], [DONE])
@@ -320,8 +315,9 @@ async def test_result_that_the_namespace_does_not_take_is_an_error_with_its_line
     (name,) = await population.start(names(1))
     await written_plan(path, frontend, [population.row(name, result=json.dumps("x" * 3000))])
 
-    with pytest.raises(InputError, match=r"plan.jsonl:2: result has 3002 bytes"), open_plan(
-        path, result_limit=2048
+    with (
+        pytest.raises(InputError, match=r"plan.jsonl:2: result has 3002 bytes"),
+        open_plan(path, result_limit=2048),
     ):
         pytest.fail("it was opened")
 
@@ -329,8 +325,6 @@ async def test_result_that_the_namespace_does_not_take_is_an_error_with_its_line
 async def test_clock_that_jumps_changes_nothing(
     population: Awaiting, frontend: Frontend, path: Path
 ) -> None:
-    from datetime import UTC, datetime
-
     started = await population.start(names(4))
     await written_plan(path, frontend, map(population.row, started))
     jumps = iter([timedelta(days=-400), timedelta(days=400)] * 100)

@@ -155,8 +155,10 @@ class PlanRun:
             self._rows(frozenset(Action)), self._try, concurrency=self._limits.concurrency
         )
         async with aclosing(outcomes):
-            async for outcome in outcomes:
-                self._count(outcome)
+            async for _ in outcomes:
+                pass
+        if self._begun == self._limits.maximum and self.standing.tried < self.standing.total:
+            self.stop(f"--max: {self._begun} rows were tried")
         return self.standing
 
     async def _try_canaries(self) -> None:
@@ -169,7 +171,6 @@ class PlanRun:
             async with aclosing(self._rows(frozenset({action}))) as rows:
                 async for numbered in rows:
                     outcome = await self._try(numbered)
-                    self._count(outcome)
                     if outcome.state is RowState.DONE:
                         await self._prove(numbered)
                         proved += 1
@@ -195,9 +196,7 @@ class PlanRun:
                 wanted = numbered.row.action in actions and not self._taken[number]
                 if not wanted or not _open(numbered.row, self._journal.state(number)):
                     continue
-                if self._begun == self._limits.maximum:
-                    self.stop(f"--max: {self._begun} rows were tried")
-                if self.standing.stopped:
+                if self.standing.stopped or self._begun == self._limits.maximum:
                     return
                 self._taken[number] = 1
                 self._begun += 1
@@ -206,6 +205,8 @@ class PlanRun:
             self.stop(error.happened, error)
 
     async def _try(self, numbered: NumberedRow) -> RowOutcome:
+        if self.standing.stopped:  # while the row waited for its turn
+            return RowOutcome(RowState.NOT_TRIED)
         row, number = numbered.row, numbered.number
         entry: Entry | None = None
         until = ""
@@ -227,6 +228,7 @@ class PlanRun:
             intent = self._intent_of(row, planned_fence(row), None)
             entry = Entry(operation_id=operation_id, intent=intent)
         self._recorder.end(number, outcome, entry, until=until)
+        self._count(outcome)
         return outcome
 
     def _doubt(self, number: int) -> tuple[Doubt | None, UUID]:
@@ -238,8 +240,6 @@ class PlanRun:
         return Doubt(datetime.fromisoformat(until) if until else None), UUID(record["operation_id"])
 
     def _count(self, outcome: RowOutcome) -> None:
-        if outcome.state is RowState.NOT_TRIED:
-            return
         standing = self.standing
         standing.states[outcome.state] += 1
         self._unreachable_in_a_row = self._unreachable_in_a_row + 1 if outcome.unreachable else 0
