@@ -121,7 +121,6 @@ async def _close(name: str, stack: AsyncExitStack) -> None:
 def _worker(
     client: Client,
     queue: str,
-    identity: str,
     *,
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
@@ -131,7 +130,6 @@ def _worker(
     return Worker(
         client,
         task_queue=queue,
-        identity=f"{identity}@sandbox",
         workflows=workflows,
         activities=activities,
         no_remote_activities=only_local_activities,
@@ -146,7 +144,6 @@ def _zigflow(world: World) -> list[Worker]:
         _worker(
             world.client,
             names.ZIGFLOW_QUEUE,
-            "zigflow",
             workflows=[OneAgent, SeveralAgents, TimeoutHandling],
             activities=[world.zigflow.call_agent],
         )
@@ -157,7 +154,6 @@ def _workflow_worker(world: World, deployment: Deployment) -> Worker:
     return _worker(
         world.stigmer_client,
         queue_of(deployment),
-        "stigmer-server",
         workflows=[AgentExecutionWorkflow],
         activities=[StatusUpdates(world.store).update_status],
         only_local_activities=True,
@@ -168,7 +164,6 @@ def _callback_worker(world: World, deployment: Deployment, client: Client) -> Wo
     return _worker(
         world.stigmer_client,
         queue_of(deployment),
-        "stigmer-server",
         activities=[Callback(client).complete_external_activity],
     )
 
@@ -179,13 +174,11 @@ def _stigmer(world: World) -> list[Worker]:
         _worker(
             world.stigmer_client,
             names.WORKFLOW_QUEUE,
-            "stigmer-server",
             workflows=[WorkflowExecutionWorkflow],
         ),
         _worker(
             world.stigmer_client,
             names.VALIDATION_QUEUE,
-            "stigmer-server",
             workflows=[WorkflowValidationWorkflow],
         ),
     ]
@@ -197,25 +190,21 @@ def _callback(world: World) -> list[Worker]:
 
 def _runner(world: World) -> list[Worker]:
     runner = Runner(world.store)
-    client = world.stigmer_client
     return [
         _worker(
-            client,
+            world.agent_runner_client,
             names.AGENT_RUNNER_QUEUE,
-            "agent-runner",
             activities=[runner.ensure_thread, runner.execute_agent, runner.clean_up],
             slots=AGENTS_AT_ONCE,
         ),
         _worker(
-            client,
+            world.workflow_runner_client,
             names.WORKFLOW_RUNNER_QUEUE,
-            "workflow-runner",
             activities=[runner.execute_workflow],
         ),
         _worker(
-            client,
+            world.workflow_runner_client,
             names.VALIDATION_RUNNER_QUEUE,
-            "workflow-runner",
             activities=[runner.validate_workflow],
         ),
     ]
@@ -252,6 +241,6 @@ def _faulty(world: World, script: Script) -> Sequence[Worker | JavaEdition]:
         queue = script.stigmer_queue
         return [
             workflows,
-            _worker(world.stigmer_client, queue, "stigmer-server", activities=others),
+            _worker(world.stigmer_client, queue, activities=others),
         ]
     return [workflows, _callback_worker(world, deployment, callback_client)]

@@ -28,6 +28,8 @@ class World:
         client: Client of the external workflows' namespace, as Zigflow.
         callback_client: Client of that namespace too, as Stigmer.
         stigmer_client: Client of the Stigmer workflows' namespace.
+        agent_runner_client: Client of the agent runner: heartbeats carry a client's identity.
+        workflow_runner_client: Client of the workflow runner.
         wrong_client: Client of a namespace that nobody waits in.
         cut_off_client: Client that cannot connect.
         store: Stigmer's executions.
@@ -38,6 +40,8 @@ class World:
     client: Client
     callback_client: Client
     stigmer_client: Client
+    agent_runner_client: Client
+    workflow_runner_client: Client
     wrong_client: Client
     cut_off_client: Client
     store: ExecutionStore
@@ -89,6 +93,8 @@ async def make_world(
         client=await connect(namespace, "zigflow"),
         callback_client=await connect(namespace, "stigmer-server"),
         stigmer_client=stigmer_client,
+        agent_runner_client=await connect(stigmer_namespace, "agent-runner"),
+        workflow_runner_client=await connect(stigmer_namespace, "workflow-runner"),
         wrong_client=await connect(OTHER_NAMESPACE, "stigmer-server"),
         cut_off_client=await connect(namespace, "stigmer-server", NOT_LISTENING),
         store=store,
