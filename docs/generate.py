@@ -159,18 +159,18 @@ def lint_rules() -> str:
     return f"# Lint rules\n\n{GENERATED}{LINT_INTRODUCTION}\n{lint_page(RULES)}"
 
 
-LINT_INTRODUCTION = f"""`stigmer-ops alerts lint` looks for these. `--select` and `--ignore` take an id, or the beginning of
-one. A finding that is right as it is can be accepted for a time, by a comment in or directly above
-the rule, group or panel, or at the head of the file for all of it:
+LINT_INTRODUCTION = f"""`stigmer-ops alerts lint` looks for these. `--select` and `--ignore` take an
+id, or the beginning of one. A finding that is right as it is can be accepted for a time, by a
+comment in or directly above the rule, group or panel, or at the head of the file for all of it:
 
 ```yaml
 {FORM}
 ```
 
 `--baseline FILE` passes over whatever was there when linting began, so that only new findings fail;
-`--write-baseline` writes that file. What metrics there are, `--catalogue FILE` tells: YAML as in the
-examples below, or what the `/metrics` page of a target says, saved to a file. Files with metrics
-that begin with `stigmer_` are held to the catalogue of stigmer-ops itself.
+`--write-baseline` writes that file. What metrics there are, `--catalogue FILE` tells: YAML as in
+the examples below, or what the `/metrics` page of a target says, saved to a file. Files with
+metrics that begin with `stigmer_` are held to the catalogue of stigmer-ops itself.
 """
 
 

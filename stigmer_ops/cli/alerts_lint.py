@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _USUAL = ("alerts", "dashboards", "runbooks")
+_SCRAPE_INTERVAL = timedelta(seconds=15)
 WHAT, HOW = "What is looked for", "What is known"
 
 
@@ -122,15 +123,16 @@ def lint(
         ),
     ] = None,
     scrape_interval: Annotated[
-        timedelta,
+        timedelta | None,
         typer.Option(
             "--scrape-interval",
             parser=parse_duration,
             metavar="DURATION",
             help="How often targets are scraped",
+            show_default="15s",
             rich_help_panel=HOW,
         ),
-    ] = timedelta(seconds=15),
+    ] = None,
 ) -> ExitCode:
     """Look for what is wrong with rules, rule tests, dashboards and runbook pages.
 
@@ -146,7 +148,7 @@ def lint(
         invocation,
         project,
         known=_known(invocation, project, catalogue or [], use_own=not no_catalogue),
-        scrape_interval=scrape_interval,
+        scrape_interval=scrape_interval or _SCRAPE_INTERVAL,
         select=select,
         ignore=ignore,
         baseline=None if write_baseline else baseline,

@@ -73,16 +73,15 @@ def summary(report: Report) -> list[str]:
 
 
 def _read(counts: Counts) -> str:
-    parts = [
-        _count(counts.files, "file"),
-        _count(counts.alerts, "alert"),
-        _count(counts.recordings, "recording"),
-        _count(counts.tests, "test"),
-        _count(counts.dashboards, "dashboard"),
-        _count(counts.panels, "panel"),
-        _count(counts.pages, "page"),
-    ]
-    return parts[0] + ": " + ", ".join(parts[1:])
+    parts = [_count(counts.alerts, "alert"), _count(counts.recordings, "recording")]
+    others = (
+        (counts.tests, "test"),
+        (counts.dashboards, "dashboard"),
+        (counts.panels, "panel"),
+        (counts.pages, "page"),
+    )
+    parts += [_count(number, what) for number, what in others if number]
+    return f"{_count(counts.files, 'file')}: {', '.join(parts)}"
 
 
 def _count(number: int, what: str) -> str:

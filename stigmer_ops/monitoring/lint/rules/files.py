@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import PurePath
 
 from stigmer_ops.monitoring.lint.context import Context
 from stigmer_ops.monitoring.lint.model import (
@@ -75,18 +75,26 @@ def _ignored(file: RuleFile, _context: Context) -> Iterator[Problem]:
 
 
 def _stale(file: RuleFile | TestFile, context: Context) -> Iterator[Problem]:
-    first_line = file.source.text.partition("\n")[0]
-    for name, wanted in context.generated.items():
-        if not file.path.endswith(str(Path(name))) or not wanted.startswith(first_line + "\n"):
-            continue
-        if file.source.text != wanted:
-            found, line = zip(file.source.text.split("\n"), wanted.split("\n"), strict=False), 1
-            line += next((number for number, (a, b) in enumerate(found) if a != b), 0)
-            yield Problem(
-                "differs from what the catalogue and the settings make of it",
-                Place(line),
-                "stigmer-ops alerts generate",
-            )
+    found = file.source.text
+    wanted = _wanted(file, context)
+    if not wanted or wanted == found or wanted.split("\n", 1)[0] != found.split("\n", 1)[0]:
+        return  # the first line says who wrote it
+    pairs = zip(found.split("\n"), wanted.split("\n"), strict=False)
+    same = next((number for number, (one, other) in enumerate(pairs) if one != other), 0)
+    yield Problem(
+        "differs from what the catalogue and the settings make of it",
+        Place(same + 1),
+        "stigmer-ops alerts generate",
+    )
+
+
+def _wanted(file: RuleFile | TestFile, context: Context) -> str:
+    """What a generated file of that name should be; empty if there is none."""
+    if isinstance(file, RuleFile) and not file.native:
+        return ""
+    path = PurePath(file.path).as_posix()
+    names = [name for name in context.generated if f"/{path}".endswith(f"/{name}")]
+    return context.generated[max(names, key=len)] if names else ""
 
 
 def _rule_fields(file: RuleFile, _context: Context) -> Iterator[Problem]:
