@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,8 @@ from stigmer_ops.cli.option_sets import parse_duration
 from stigmer_ops.cli.prometheus import PrometheusUrl, prometheus_of
 from stigmer_ops.errors import ExitCode, InputError, UsageError
 from stigmer_ops.monitoring.dashboards.schema import DashboardSchema
+from stigmer_ops.monitoring.lint.model import Severity
+from stigmer_ops.render.lint import LintFormat
 from stigmer_ops.render.output import Document
 from stigmer_ops.render.preview.theme import Theme
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="dashboards", help="The Grafana dashboard.", no_args_is_help=True)
 
+_USUAL = (Path("dashboards"), Path("alerts"))
 _SCRAPE = timedelta(seconds=15)
 """What Grafana's data source assumes unless it is told otherwise."""
 
@@ -66,6 +70,66 @@ def generate(
 
     files = dashboard_files(catalogue(invocation.settings), invocation.settings, schema)
     return deliver(invocation, out, files, HEADER, check=check)
+
+
+@command(
+    app,
+    "lint",
+    examples=(
+        "dashboards lint",
+        "dashboards lint grafana/ --fail-on warning",
+        "dashboards lint grafana/ rules/ --format sarif --ignore template-instance-rule",
+    ),
+)
+def lint(
+    invocation: Invocation,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATHS",
+            help="Dashboards, the rule files whose alerts link to them, or folders with either",
+            show_default="dashboards alerts",
+        ),
+    ] = None,
+    format: Annotated[
+        LintFormat, typer.Option("--format", help="How findings are written")
+    ] = LintFormat.TEXT,
+    fail_on: Annotated[
+        Severity, typer.Option("--fail-on", help="The least severity that makes it exit 1")
+    ] = Severity.ERROR,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="ID", help="Do not look for this; may be repeated"),
+    ] = None,
+) -> ExitCode | Awaitable[ExitCode]:
+    """Look for what is wrong with dashboards: as `alerts lint` does, which has more options.
+
+    Variables, data sources, units and descriptions; that every expression parses and uses what
+    there is; and, where rule files are given, that each alert links to a panel.
+    """
+    from stigmer_ops.cli.alerts_lint import lint as lint_all
+
+    return lint_all(
+        invocation,
+        paths=paths or [path for path in _USUAL if path.is_dir()],
+        format=format,
+        fail_on=fail_on,
+        select=list(_lint_rules()),
+        ignore=ignore,
+    )
+
+
+def _lint_rules() -> Iterator[str]:
+    """The lint rules that look at dashboards, at expressions, or from alerts to dashboards."""
+    from stigmer_ops.monitoring.lint.registry import RULES
+    from stigmer_ops.monitoring.lint.sources.pages import Page
+    from stigmer_ops.monitoring.lint.sources.rule_files import Group, Rule, RuleFile
+    from stigmer_ops.monitoring.lint.sources.test_files import TestFile
+
+    for rule in RULES:
+        elsewhere = rule.subject in (Rule, Group, RuleFile, TestFile, Page)
+        if not elsewhere or rule.id in ("dashboard-missing", "alert-without-panel"):
+            yield rule.id
 
 
 @command(
