@@ -208,7 +208,7 @@ def preview(
     On the terminal, or as a page or a picture. Exit 1 if Prometheus refuses the query of a panel;
     panels without data are named.
     """
-    from stigmer_ops.monitoring.preview.picture import take
+    from stigmer_ops.monitoring.preview.camera import take
     from stigmer_ops.monitoring.preview.window import time_range
     from stigmer_ops.render.preview.terminal import preview_record, print_preview
 

@@ -13,7 +13,8 @@ from stigmer_ops.monitoring.catalogue.metrics import METRICS
 from stigmer_ops.monitoring.catalogue.model import Catalogue, Emitter, Operator, Query
 from stigmer_ops.monitoring.catalogue.promql import Scope, one_of
 from stigmer_ops.monitoring.catalogue.queries import queries
-from stigmer_ops.monitoring.prometheus import Prometheus, aligned
+from stigmer_ops.monitoring.prometheus import Prometheus
+from stigmer_ops.monitoring.trend import aligned
 from stigmer_ops.settings import Settings
 
 _VALUES = {

@@ -20,7 +20,7 @@ from stigmer_ops.monitoring.preview.display import (
 )
 from stigmer_ops.monitoring.preview.picture import DrawnPanel, Picture, Section, Series
 from stigmer_ops.monitoring.preview.window import TimeRange
-from stigmer_ops.monitoring.prometheus import aligned
+from stigmer_ops.monitoring.trend import aligned
 from stigmer_ops.render.sparkline import sparkline
 from stigmer_ops.render.tables import Cell, Column, table_of
 from stigmer_ops.render.text import rfc3339, seconds, visible
