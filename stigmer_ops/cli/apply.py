@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stigmer_ops.procedures.apply.journal import Journal
     from stigmer_ops.procedures.apply.recorder import Recorder
     from stigmer_ops.procedures.plan_file import PlanFile
+    from stigmer_ops.temporal.frontend import Pace
 
 app = typer.Typer()
 
@@ -110,7 +111,7 @@ async def apply(
             await require_same_namespace(systems.external, opened.header)
             write_report = _report_writer(stack, report)
             journal = _journal(stack, opened, dry_run=mutation.dry_run)
-            limits = Limits(maximum, canary, stop_on_error_rate, systems.external.pace.concurrency)
+            limits = Limits(maximum, canary, stop_on_error_rate, _width(systems.external.pace))
             _announce(invocation, mutation, opened, journal, limits)
             standing, stats = await _run(invocation, mutation, systems, opened, journal, limits)
             code = _exit_code(opened, journal, standing)
@@ -121,6 +122,14 @@ async def apply(
                 code = ExitCode.PARTIAL
             _write(invocation, opened, journal, standing, stats, code, dry_run=mutation.dry_run)
             return code
+
+
+def _width(pace: Pace) -> int:
+    """Rows under way at once: those that the rate lets through in a second.
+
+    More would only wait, with their intents written, and would have to be waited for at Ctrl-C.
+    """
+    return min(pace.concurrency, max(1, int(pace.rps))) if pace.rps else pace.concurrency
 
 
 def _identity(invocation: Invocation, mutation: Mutation) -> str:
@@ -322,7 +331,7 @@ def _write(
             for each in report_rows(plan, journal)
         )
         shown = [*islice(render.troubles(rows), render.TROUBLES_SHOWN)]
-        summary = _NEXT.get(code, "").format(plan=plan.path)
+        summary = _DRY if dry_run else _NEXT.get(code, "").format(plan=plan.path)
         render.report_page(
             console, states, shown, stopped=standing.stopped, dry_run=dry_run, summary=summary
         )
@@ -341,6 +350,7 @@ def _write(
     render.write_report(head, records, invocation.output, page)
 
 
+_DRY = "the same command without --dry-run, and with --reason, does it"
 _NEXT = {
     ExitCode.OK: "stigmer-ops plan verify {plan} proves it from the histories",
     ExitCode.REFUSED: "what was refused is over or has another attempt now: stigmer-ops diagnose",

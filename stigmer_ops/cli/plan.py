@@ -157,9 +157,10 @@ def _wish(
         content["failure_type"] = failure_type
     if by is not None:
         content["extend_by_seconds"] = by.total_seconds()
-    if wrong := wrong_in_content(Action(action.value), content):
+    wrong = [one for one in wrong_in_content(Action(action.value), content) if one.key in _OPTIONS]
+    if wrong:
         raise UsageError(
-            "; ".join(f"{_OPTIONS.get(one.key, one.key)}: {one.text}" for one in wrong),
+            "; ".join(one.text.replace(one.key, _OPTIONS[one.key], 1) for one in wrong),
             not_done="no plan was written",
             next_step="stigmer-ops plan create --help",
         )

@@ -1,7 +1,7 @@
 """The two forms of a plan's file, parsed one record at a time, each value with its line.
 
 JSON Lines: the header on the first line, a row on each further one. YAML: one mapping, the header's
-keys first and `rows`, a list, as its last key. The file is never in memory as a whole.
+keys and `rows`, a list. The file is never in memory as a whole.
 """
 
 from __future__ import annotations

@@ -19,13 +19,14 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Where libyaml is there, it parses; composing and constructing are Python in any case."""
 
 
-class _Rows(Composer, SafeConstructor, Resolver):
+class _Nodes(Composer, SafeConstructor, Resolver):
     """Composes and constructs the nodes of a parser of either kind."""
 
     def __init__(self, parser: Any) -> None:  # noqa: ANN401 - one of two unrelated classes
         Composer.__init__(self)
         SafeConstructor.__init__(self)
         Resolver.__init__(self)
+        self.line = 1
         self.check_event = parser.check_event
         self.get_event = parser.get_event
         self.peek_event = parser.peek_event
@@ -45,6 +46,16 @@ class _Rows(Composer, SafeConstructor, Resolver):
             )
         return node
 
+    def skip(self) -> None:
+        """Pass over the next node, whatever is in it."""
+        depth = 0
+        while True:
+            event = self.get_event()
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth == 0:
+                return
+
     def value(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any JSON value
         """What a node stands for."""
         value = self.construct_object(node, deep=True)
@@ -53,50 +64,66 @@ class _Rows(Composer, SafeConstructor, Resolver):
 
 
 def yaml_records(file: IO[bytes], path: Path) -> Iterator[Parsed | Problem]:
-    """The header and then the rows, as `parsed_records`."""
+    """The header and then the rows, as `parsed_records`.
+
+    It is parsed twice: the keys of a mapping have no order, so the header may follow the rows.
+    """
     with _told(path):
-        rows = _Rows(_PARSER(file))
-        while not rows.check_event(yaml.MappingStartEvent):
-            if rows.check_event(yaml.StreamEndEvent, yaml.SequenceStartEvent, yaml.ScalarEvent):
-                raise yaml.MarkedYAMLError(
-                    problem="a plan is a mapping: schema_version, kind, namespace and rows",
-                    problem_mark=rows.peek_event().start_mark,
-                )
-            rows.get_event()
-        line = _line(rows.get_event())
-        yield from _mapping(rows, line)
+        yield _header(_opened(file))
+        yield from _rows(_opened(file))
 
 
-def _mapping(rows: _Rows, line: int) -> Iterator[Parsed | Problem]:
-    """The entries of the document's mapping: those before `rows` are the header."""
-    header: list[tuple[yaml.Node, yaml.Node]] = []
-    while not rows.check_event(yaml.MappingEndEvent):
-        key = rows.node()
+def _opened(file: IO[bytes]) -> _Nodes:
+    """The file before the first key of its mapping."""
+    file.seek(0)
+    nodes = _Nodes(_PARSER(file))
+    while not nodes.check_event(yaml.MappingStartEvent):
+        if nodes.check_event(yaml.StreamEndEvent, yaml.SequenceStartEvent, yaml.ScalarEvent):
+            raise yaml.MarkedYAMLError(
+                problem="a plan is a mapping: schema_version, kind, namespace and rows",
+                problem_mark=nodes.peek_event().start_mark,
+            )
+        nodes.get_event()
+    nodes.line = _line(nodes.get_event())
+    return nodes
+
+
+def _header(nodes: _Nodes) -> Parsed | Problem:
+    """Every entry of the mapping but `rows`."""
+    entries: list[tuple[yaml.Node, yaml.Node]] = []
+    while not nodes.check_event(yaml.MappingEndEvent):
+        key = nodes.node()
         if key.value == "rows":
-            yield _parsed(rows, line, header)
-            yield from _sequence(rows)
-            if not rows.check_event(yaml.MappingEndEvent):
-                yield Problem(_line(rows.peek_event()), "rows must be the last key")
+            nodes.skip()
+        else:
+            entries.append((key, nodes.node()))
+    return _parsed(nodes, nodes.line, entries)
+
+
+def _rows(nodes: _Nodes) -> Iterator[Parsed | Problem]:
+    """The elements of `rows`."""
+    while not nodes.check_event(yaml.MappingEndEvent):
+        if nodes.node().value == "rows":
+            yield from _sequence(nodes)
             return
-        header.append((key, rows.node()))
-    yield _parsed(rows, line, header)
+        nodes.skip()
 
 
-def _sequence(rows: _Rows) -> Iterator[Parsed | Problem]:
-    opening = rows.get_event()
+def _sequence(nodes: _Nodes) -> Iterator[Parsed | Problem]:
+    opening = nodes.get_event()
     if not isinstance(opening, yaml.SequenceStartEvent):
         yield Problem(_line(opening), "rows must be a list")
         return
-    while not rows.check_event(yaml.SequenceEndEvent):
-        node = rows.node()
+    while not nodes.check_event(yaml.SequenceEndEvent):
+        node = nodes.node()
         if isinstance(node, yaml.MappingNode):
-            yield _parsed(rows, _line(node), node.value)
+            yield _parsed(nodes, _line(node), node.value)
         else:
             yield Problem(_line(node), "a row is a mapping")
-    rows.get_event()
+    nodes.get_event()
 
 
-def _parsed(rows: _Rows, line: int, pairs: list[tuple[yaml.Node, yaml.Node]]) -> Parsed | Problem:
+def _parsed(nodes: _Nodes, line: int, pairs: list[tuple[yaml.Node, yaml.Node]]) -> Parsed | Problem:
     values: dict[str, Any] = {}
     lines: dict[str, int] = {}
     for key, value in pairs:
@@ -104,7 +131,7 @@ def _parsed(rows: _Rows, line: int, pairs: list[tuple[yaml.Node, yaml.Node]]) ->
         if name in values:
             return Problem(_line(key), f"{name[:80]!r} is given twice")
         lines[name] = _line(key)
-        values[name] = rows.value(value)
+        values[name] = nodes.value(value)
     return Parsed(line, values, lines)
 
 

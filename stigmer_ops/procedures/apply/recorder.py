@@ -164,5 +164,6 @@ class Recorder:
 
 def _audited(outcome: RowOutcome) -> Outcome:
     result = Result.UNKNOWN if outcome.in_doubt else _RESULTS[outcome.state]
-    detail = " ".join(filter(None, (outcome.state.value, outcome.detail, outcome.by)))
+    told = f"by {outcome.by}" if outcome.by else ""
+    detail = " ".join(filter(None, (f"{outcome.state}:", outcome.detail, told)))
     return Outcome(result=result, detail=detail, proof_event_id=outcome.event_id or None)
