@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import durationpy
@@ -23,6 +24,8 @@ import stigmer_ops
 from stigmer_ops.cli.main import app
 from stigmer_ops.cli.tree import RootGroup
 from stigmer_ops.errors import ExitCode, StigmerOpsError
+from stigmer_ops.monitoring.catalogue import catalogue
+from stigmer_ops.monitoring.facts import facts
 from stigmer_ops.monitoring.lint.acknowledgements import FORM
 from stigmer_ops.monitoring.lint.registry import RULES
 from stigmer_ops.render.lint import lint_page
@@ -185,9 +188,15 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings,
     "docs/lint.md": lint_rules,
 }
+CATALOGUE = catalogue(Settings())
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"commands": readme_commands, "exit-codes": readme_exit_codes},
     "runbooks/README.md": {"pages": runbook_pages},
+    **{
+        f"runbooks/alerts/{alert.name}.md": {"facts": partial(facts, alert, CATALOGUE)}
+        for alert in CATALOGUE.alerts
+    },
 }
 """Pages that are written by hand but for marked parts."""
 

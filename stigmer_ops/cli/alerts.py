@@ -12,6 +12,7 @@ import typer
 from stigmer_ops.cli import alerts_lint
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.prometheus import PrometheusUrl, prometheus_of
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.monitoring.rule_format import RuleFormat
 from stigmer_ops.render.output import Document
@@ -169,3 +170,41 @@ def _mutated(
     with watched:
         scores = mutation.run()
     return judge(scores, reviews, complete=not names)
+
+
+@command(
+    app,
+    "status",
+    examples=(
+        "alerts status",
+        "alerts status --prometheus http://prometheus:9090",
+        "alerts status -o json",
+    ),
+)
+def status(invocation: Invocation, prometheus: PrometheusUrl = None) -> ExitCode:
+    """Show which alerts are pending or firing, each with its page, and whether the rules are ours.
+
+    Exit 1 means that a critical or warning alert fires, or that Prometheus evaluates other rules
+    than `alerts generate` writes.
+    """
+    from stigmer_ops.monitoring.catalogue import catalogue
+    from stigmer_ops.monitoring.loaded_rules import compare
+    from stigmer_ops.monitoring.rules import groups
+    from stigmer_ops.render.alert_status import Status, status_record, status_table
+
+    everything = catalogue(invocation.settings)
+    asked = prometheus_of(invocation, prometheus)
+    loaded = asked.rules()
+    ours = {alert.name for alert in everything.alerts}
+    found = Status(
+        asked.shown_url,
+        tuple(alert for rule in loaded if rule.name in ours for alert in rule.alerts),
+        compare(loaded, groups(everything, invocation.settings)),
+        invocation.now(),
+    )
+
+    def table(console: Console, wide: bool) -> None:
+        status_table(console, found, wide=wide)
+
+    invocation.write(Document("AlertStatus", status_record(found)), table)
+    return ExitCode.OK if found.healthy else ExitCode.FINDINGS

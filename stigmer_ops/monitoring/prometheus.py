@@ -6,8 +6,7 @@ without the retries that it has by default: a person waits, and an answer later 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from stigmer_ops.errors import DeniedError, InputError, StigmerOpsError, UnavailableError
+from stigmer_ops.monitoring.loaded_rules import LoadedRule, loaded_rules
 
 T = TypeVar("T")
 
@@ -67,6 +67,7 @@ class Prometheus:
         self._timeout = timeout
         session = requests.Session()
         session.hooks["response"].append(self._check)
+        self._session = session
         self._client = PrometheusConnect(
             url=self.url,
             session=session,
@@ -100,6 +101,31 @@ class Prometheus:
         """
         seconds = f"{step.total_seconds():g}"
         return self._ask(lambda: _lines(self._client.custom_query_range(expr, start, end, seconds)))
+
+    def rules(self) -> list[LoadedRule]:
+        """The rules that it evaluates, with their active alerts.
+
+        Raises:
+            StigmerOpsError: Prometheus cannot be reached, or refuses us.
+        """
+
+        def call() -> list[LoadedRule]:
+            # The client knows no such call.
+            answer = self._session.get(
+                f"{self.url}/api/v1/rules", timeout=self._timeout.total_seconds()
+            )
+            return list(loaded_rules(answer.json()["data"]["groups"]))
+
+        return self._ask(call)
+
+    def data(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """What `/api/v1/PATH` answers, such as metadata, for which the client has no call.
+
+        Raises:
+            StigmerOpsError: Prometheus cannot be reached, or refuses us.
+        """
+        url, seconds = f"{self.url}/api/v1/{path}", self._timeout.total_seconds()
+        return self._ask(lambda: self._session.get(url, timeout=seconds).json()["data"])
 
     def _ask(self, call: Callable[[], T]) -> T:
         try:
@@ -135,20 +161,6 @@ class Prometheus:
         if response.status_code in (401, 403):
             return DeniedError(f"{self.shown_url} refuses us: {status}", next_step=_HOW)
         return UnavailableError(f"{self.shown_url} answers {told or status}", next_step=_HOW)
-
-
-def aligned(
-    points: Iterable[tuple[float, float]], start: datetime, step: timedelta, count: int
-) -> tuple[float | None, ...]:
-    """The values of a range as one for each step from `start`; None where there is no number."""
-    values: list[float | None] = [None] * count
-    # The client asks for whole seconds.
-    first, apart = round(start.timestamp()), step.total_seconds()
-    for time, value in points:
-        index = round((time - first) / apart)
-        if 0 <= index < count and not math.isnan(value):
-            values[index] = value
-    return tuple(values)
 
 
 def _samples(result: Any) -> list[Sample]:  # noqa: ANN401 - JSON

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from stigmer_ops.render.tables import Column, table_of
+from stigmer_ops.render.tables import Cell, Column, table_of
 from stigmer_ops.render.text import visible
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _mutation_record(judged: Judged) -> Mapping[str, Any]:
 
 def report_table(console: Console, report: Report, judged: Judged | None) -> None:
     """Files with their results, what failed, what is not tested, and the mutation scores."""
-    rows = [
+    rows: list[list[Cell]] = [
         [file.path, ("failed", "red") if file.failures else ("passed", "green")]
         for file in report.files
     ]

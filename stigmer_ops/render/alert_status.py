@@ -1,0 +1,133 @@
+"""How the alerts and rules of a running Prometheus look to a person and to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.text import rfc3339, short_duration, visible
+
+if TYPE_CHECKING:
+    from stigmer_ops.monitoring.loaded_rules import ActiveAlert, Comparison
+
+_SEVERITIES = {"critical": "bold red", "warning": "yellow"}
+_OWN = frozenset({"alertname", "severity"})
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What was found.
+
+    Attributes:
+        prometheus: Where.
+        alerts: Our alerts that are pending or firing.
+        rules: How the loaded rules differ from the generated ones.
+        now: When.
+    """
+
+    prometheus: str
+    alerts: tuple[ActiveAlert, ...]
+    rules: Comparison
+    now: datetime
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing fires that somebody is told of, and the rules are ours."""
+        firing = (a for a in self.alerts if a.state == "firing" and a.severity in _SEVERITIES)
+        return self.rules.equal and not any(firing)
+
+    @property
+    def ordered(self) -> list[ActiveAlert]:
+        """Firing before pending, critical before the rest, the longest first."""
+        order = list(_SEVERITIES)
+        return sorted(
+            self.alerts,
+            key=lambda alert: (
+                alert.state != "firing",
+                order.index(alert.severity) if alert.severity in order else len(order),
+                alert.since,
+            ),
+        )
+
+
+def status_record(status: Status) -> Mapping[str, Any]:
+    """The whole status."""
+    return {
+        "prometheus": status.prometheus,
+        "healthy": status.healthy,
+        "alerts": [_alert_record(alert) for alert in status.ordered],
+        "rules": {
+            "equal": status.rules.equal,
+            "missing": list(status.rules.missing),
+            "different": list(status.rules.different),
+            "surplus": list(status.rules.surplus),
+            "failing": [{"rule": name, "error": error} for name, error in status.rules.failing],
+        },
+    }
+
+
+def _alert_record(alert: ActiveAlert) -> Mapping[str, Any]:
+    return {
+        "alert": alert.name,
+        "state": alert.state,
+        "severity": alert.severity,
+        "since": rfc3339(alert.since),
+        "value": alert.value,
+        "labels": _labels(alert),
+        "description": alert.annotations.get("description", ""),
+        "page": f"runbooks/alerts/{alert.name}.md",
+        "runbook_url": alert.annotations.get("runbook_url", ""),
+        "dashboard_url": alert.annotations.get("dashboard_url", ""),
+    }
+
+
+def _labels(alert: ActiveAlert) -> dict[str, str]:
+    return {name: value for name, value in alert.labels.items() if name not in _OWN}
+
+
+def status_table(console: Console, status: Status, *, wide: bool) -> None:
+    """The alerts with what is the case, their pages, and how the rules differ."""
+    if status.alerts:
+        headings = ["SEVERITY", "STATE", "FOR", "ALERT", "WHAT IS THE CASE"]
+        columns = [Column(heading) for heading in [*headings, *(["DASHBOARD"] if wide else [])]]
+        console.print(table_of(columns, [_row(status, alert, wide) for alert in status.ordered]))
+        for name in dict.fromkeys(alert.name for alert in status.ordered):
+            console.print(Text(f"stigmer-ops runbook show {visible(name)}"), soft_wrap=True)
+    else:
+        console.print("no alert is pending or firing")
+    console.print()
+    for line in _rule_lines(status.rules):
+        console.print(line, soft_wrap=True)
+
+
+def _row(status: Status, alert: ActiveAlert, wide: bool) -> list[Cell]:
+    what = alert.annotations.get("description") or str(_labels(alert))
+    cells: list[Cell] = [
+        (alert.severity, _SEVERITIES.get(alert.severity, "")),
+        alert.state,
+        short_duration(status.now - alert.since),
+        alert.name,
+        [(line, "") for line in what.splitlines()],
+    ]
+    return [*cells, alert.annotations.get("dashboard_url", "")] if wide else cells
+
+
+def _rule_lines(rules: Comparison) -> Iterator[Text]:
+    if rules.equal:
+        yield Text("the rules are those of `stigmer-ops alerts generate`", style="green")
+        return
+    for what, names in (
+        ("is not loaded", rules.missing),
+        ("differs from the generated rule", rules.different),
+        ("is loaded, and not generated", rules.surplus),
+    ):
+        for name in names:
+            yield Text(f"{visible(name)} {what}", style="red")
+    for name, error in rules.failing:
+        yield Text(f"{visible(name)} cannot be evaluated: {visible(error)}", style="red")
