@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 HARMLESS = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"}
@@ -43,14 +44,16 @@ async def stigmer_ops(
     variables: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     timeout_seconds: float = 60,
+    directory: Path | None = None,
 ) -> Finished:
-    """Run `stigmer-ops` with `arguments`; standard input is empty unless given."""
+    """Run `stigmer-ops` with `arguments` in `directory`; standard input is empty unless given."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "stigmer_ops",
         *arguments,
         env=environment(variables),
+        cwd=directory,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
