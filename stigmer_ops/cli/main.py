@@ -57,14 +57,10 @@ def main() -> int:
 
 
 def _print_whatever_comes() -> None:
-    """Write UTF-8 away from terminals, as JSON must be, and escape what cannot be encoded.
-
-    A foreign id may hold half a character; of JSON, its escape is the JSON escape too.
-    """
+    """Escape what a stream cannot encode: a foreign id may hold half a character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            encoding = stream.encoding if stream.isatty() else "utf-8"
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _exit_code() -> int:

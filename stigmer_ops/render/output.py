@@ -6,6 +6,7 @@ seconds under names that end in `_seconds`. Fields are added, never renamed, wit
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 Record = Mapping[str, Any]
-_LINE = json.JSONEncoder(ensure_ascii=False)
-_PAGE = json.JSONEncoder(ensure_ascii=False, indent=2)
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that JSON may hold as they are, and that a terminal obeys: C1 controls, and those that
 turn the direction of what follows."""
@@ -93,7 +92,7 @@ def write_line(kind: str, body: Record, stream: IO[str] | None = None) -> None:
     Raises:
         BrokenPipeError: The reader went away; a stream has no reason to go on.
     """
-    write_text(_json(_LINE, stamped(kind, body)) + "\n", stream)
+    write_text(_json(stamped(kind, body)) + "\n", stream)
 
 
 def write_text(text: str, stream: IO[str] | None = None) -> None:
@@ -142,18 +141,31 @@ def _serialised(document: Document, output: OutputFormat) -> str:
         lines = document.lines
         if lines is None:
             lines = [(document.kind, document.body)]
-        return "".join(_json(_LINE, stamped(kind, body)) + "\n" for kind, body in lines)
+        return "".join(_json(stamped(kind, body)) + "\n" for kind, body in lines)
     whole = stamped(document.kind, document.body)
     if output is OutputFormat.YAML:
         import yaml  # noqa: PLC0415 - only YAML output pays for it
 
-        text: str = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=1000)
+        text: str = yaml.safe_dump(
+            whole, sort_keys=False, allow_unicode=_speaks_unicode(), width=1000
+        )
         return text
-    return _json(_PAGE, whole) + "\n"
+    return _json(whole, indent=2) + "\n"
 
 
-def _json(encoder: json.JSONEncoder, whole: Record) -> str:
-    return _OBEYED.sub(lambda char: f"\\u{ord(char[0]):04x}", encoder.encode(whole))
+@functools.cache
+def _encoder(indent: int | None, *, ascii_only: bool) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=ascii_only, indent=indent)
+
+
+def _json(whole: Record, indent: int | None = None) -> str:
+    text = _encoder(indent, ascii_only=not _speaks_unicode()).encode(whole)
+    return _OBEYED.sub(lambda char: f"\\u{ord(char[0]):04x}", text)
+
+
+def _speaks_unicode() -> bool:
+    """Whether standard output can hold every character; what it cannot has to be escaped."""
+    return (sys.stdout.encoding or "").lower() in ("utf-8", "utf8")
 
 
 def _drop_rest(stream: IO[str]) -> None:
