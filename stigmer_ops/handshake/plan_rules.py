@@ -77,8 +77,7 @@ def _uuid(value: object) -> str:
 
 
 def _action(value: object) -> str:
-    known = [action.value for action in Action]
-    return "" if value in known else f"must be one of {', '.join(known)}"
+    return "" if value in _ACTIONS else f"must be one of {', '.join(_ACTIONS)}"
 
 
 def _whole(bits: int) -> Rule:
@@ -143,7 +142,7 @@ FIELDS: tuple[Field, ...] = (
 """Every field of a row."""
 
 _BY_NAME = {known.name: known for known in FIELDS}
-_ACTIONS = frozenset(action.value for action in Action)
+_ACTIONS = [action.value for action in Action]  # what is looked for in it may not be hashable
 
 
 def _belongs(known: Field, action: Action) -> bool:
