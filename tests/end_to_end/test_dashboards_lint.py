@@ -72,8 +72,13 @@ async def test_what_is_broken_is_a_finding(
     found = {finding["rule"] for finding in finished.json["findings"]}
     assert rule in found
     assert finished.code == 1 or rule not in rules_of(finished, "error")
-    ignoring = await lint(folder, "--ignore", rule)
-    assert rule not in {finding["rule"] for finding in ignoring.json["findings"]}
+
+
+async def test_what_is_ignored_is_no_finding(folder: Path) -> None:
+    changed(folder, {"id": 2})
+    finished = await lint(folder, "--ignore", "panel-id")
+    assert "panel-id" not in {finding["rule"] for finding in finished.json["findings"]}
+    assert finished.code == 0
 
 
 async def test_rules_of_alerts_are_left_to_alerts_lint(folder: Path) -> None:
