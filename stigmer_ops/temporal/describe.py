@@ -245,7 +245,9 @@ def span(message: Message, field: str) -> timedelta | None:
     if not message.HasField(field):
         return None
     duration: Duration = getattr(message, field)
-    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000) or None
+    if not duration.seconds and not duration.nanos:
+        return None
+    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)
 
 
 _STATES: dict[int, ActivityState] = {
