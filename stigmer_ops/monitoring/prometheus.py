@@ -108,24 +108,13 @@ class Prometheus:
         Raises:
             StigmerOpsError: Prometheus cannot be reached, or refuses us.
         """
-
-        def call() -> list[LoadedRule]:
-            # The client knows no such call.
-            answer = self._session.get(
-                f"{self.url}/api/v1/rules", timeout=self._timeout.total_seconds()
-            )
-            return list(loaded_rules(answer.json()["data"]["groups"]))
-
-        return self._ask(call)
-
-    def data(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """What `/api/v1/PATH` answers, such as metadata, for which the client has no call.
-
-        Raises:
-            StigmerOpsError: Prometheus cannot be reached, or refuses us.
-        """
-        url, seconds = f"{self.url}/api/v1/{path}", self._timeout.total_seconds()
-        return self._ask(lambda: self._session.get(url, timeout=seconds).json()["data"])
+        # The client knows no such call.
+        url, seconds = f"{self.url}/api/v1/rules", self._timeout.total_seconds()
+        groups = self._ask(lambda: self._session.get(url, timeout=seconds).json()["data"]["groups"])
+        try:
+            return list(loaded_rules(groups))
+        except (LookupError, TypeError, ValueError) as error:
+            raise self._not_prometheus() from error
 
     def _ask(self, call: Callable[[], T]) -> T:
         try:
@@ -136,13 +125,16 @@ class Prometheus:
                 f"{self.shown_url} did not answer within {seconds:g} s", next_step=_HOW
             ) from error
         except (requests.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
-            raise UnavailableError(
-                f"{self.shown_url} answers, but not as Prometheus does", next_step=_HOW
-            ) from error
+            raise self._not_prometheus() from error
         except requests.RequestException as error:
             raise UnavailableError(
                 f"cannot reach Prometheus at {self.shown_url}: {_cause(error)}", next_step=_HOW
             ) from error
+
+    def _not_prometheus(self) -> UnavailableError:
+        return UnavailableError(
+            f"{self.shown_url} answers, but not as Prometheus does", next_step=_HOW
+        )
 
     def _check(self, response: requests.Response, **_: object) -> None:
         """Say what Prometheus says is wrong; the client would leave a number and raw bytes."""

@@ -203,10 +203,11 @@ def _selector(node: p.VectorSelector, matchers: list[str]) -> str:
 
 def _other_window(node: p.Expr) -> Alternatives:
     if isinstance(node, p.MatrixSelector):
+        window = f"[{duration(node.range)}]"
+        before, _, offset = node.prettify().rpartition(window)
         for factor in (2, 0.5):
-            other = duration(node.range * factor)
-            text = f"{node.vector_selector.prettify()}[{other}]"
-            yield f"[{duration(node.range)}] becomes [{other}]", text
+            other = f"[{duration(node.range * factor)}]"
+            yield f"{window} becomes {other}", f"{before}{other}{offset}"
 
 
 def _other_offset(node: p.Expr) -> Alternatives:
