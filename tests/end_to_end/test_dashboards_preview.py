@@ -116,14 +116,11 @@ async def test_the_page_holds_everything_and_needs_nothing(prometheus: str, tmp_
     assert len(text) < 3_000_000
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_the_picture_shows_the_whole_page(
-    prometheus: str, tmp_path: Path, theme: str
-) -> None:
+async def test_the_picture_shows_the_whole_page(prometheus: str, tmp_path: Path) -> None:
     if shutil.which("chromium") is None:
         pytest.skip("chromium is not installed")
     file = tmp_path / "preview.png"
-    finished = await preview(prometheus, "--png", str(file), "--theme", theme, "-o", "json")
+    finished = await preview(prometheus, "--png", str(file), "-o", "json")
     assert finished.json["written"] == [str(file)]
     content = file.read_bytes()
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
