@@ -52,7 +52,7 @@ _EXPECTED = {
 }
 """How an activity ends where a row of the action did what it was for."""
 
-_KEPT = 32
+_KEPT = 8
 """Encoded contents that are kept: most plans deliver one result many times."""
 
 
