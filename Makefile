@@ -23,8 +23,11 @@ demo: install
 packages:
 	@.ci/install-debian-packages
 
+# Tests against real servers may meet a slow moment of the machine: one that fails is tried once more,
+# and named as such in the summary.
 test: install packages
-	$(PYTEST) tests
+	$(PYTEST) tests/unit
+	$(PYTEST) tests/contract tests/integration tests/end_to_end --reruns 1 -rR
 
 test-unit: install
 	$(PYTEST) tests/unit
