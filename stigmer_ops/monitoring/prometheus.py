@@ -116,6 +116,15 @@ class Prometheus:
         except (LookupError, TypeError, ValueError) as error:
             raise self._not_prometheus() from error
 
+    def data(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """What `/api/v1/PATH` answers, such as metadata, for which the client has no call.
+
+        Raises:
+            StigmerOpsError: Prometheus cannot be reached, or refuses us.
+        """
+        url, seconds = f"{self.url}/api/v1/{path}", self._timeout.total_seconds()
+        return self._ask(lambda: self._session.get(url, timeout=seconds).json()["data"])
+
     def _ask(self, call: Callable[[], T]) -> T:
         try:
             return call()
