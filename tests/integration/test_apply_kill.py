@@ -43,7 +43,7 @@ BEHIND_ITS_BACK = 2
 SEED = 20261124
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_killed_at_random_instants_nothing_is_done_twice_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:

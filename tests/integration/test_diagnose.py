@@ -65,7 +65,7 @@ def confusion(handshakes: list[Handshake], document: Any) -> Counter[tuple[str, 
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("two_namespaces", [False, True], ids=["one", "two"])
 async def test_mixed_population_is_classified_without_error(
     sandbox: Sandbox, two_namespaces: bool

@@ -70,7 +70,7 @@ class Awaiting:
     async def reached(self, attempts: Iterable[tuple[str, int]]) -> None:
         """Wait until each of these attempts has started."""
         wanted = set(attempts)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not wanted <= self.tokens.keys():  # noqa: ASYNC110 - the activity fills it
                 await asyncio.sleep(0.02)
 
