@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stigmer_ops.monitoring.lint.known import Known
+    from stigmer_ops.monitoring.lint.live import Live
     from stigmer_ops.monitoring.lint.model import Report
     from stigmer_ops.monitoring.lint.project import Project
     from stigmer_ops.monitoring.lint.run import Options
@@ -141,8 +142,12 @@ def lint(
 
     A comment `# ack ID until=DATE reason=TEXT` in or above a rule accepts a finding for a time.
     """
+    import gc
+
     from stigmer_ops.monitoring.lint.run import lint as run
 
+    # What is read is needed to the end, so that collecting it in between only costs time.
+    gc.disable()
     project = _project(paths)
     options = _options(
         invocation,
@@ -267,7 +272,16 @@ def _options(
         promtool=Promtool.find(),
         baseline=read(baseline) if baseline else None,
         generated=_generated(invocation, project),
+        live=_live(invocation, prometheus) if prometheus else None,
     )
+
+
+def _live(invocation: Invocation, url: str) -> Live:
+    from stigmer_ops.monitoring.lint.live import Live
+    from stigmer_ops.monitoring.prometheus import Prometheus
+
+    timeout = invocation.settings.monitoring.prometheus_timeout
+    return Live(Prometheus(url, timeout), invocation.now())
 
 
 def _ids(given: Sequence[str] | None) -> tuple[str, ...]:

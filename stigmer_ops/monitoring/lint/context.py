@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from stigmer_ops.monitoring.lint.judge import Judge
-from stigmer_ops.monitoring.lint.known import OF_PROMETHEUS, Known
+from stigmer_ops.monitoring.lint.known import NOTHING, OF_PROMETHEUS, Known
 from stigmer_ops.monitoring.lint.project import Project
 from stigmer_ops.monitoring.lint.promql.bounds import Limits
 from stigmer_ops.monitoring.lint.promql.inference import Inference
 from stigmer_ops.monitoring.lint.promql.lifetimes import Lifetimes
+
+if TYPE_CHECKING:
+    from stigmer_ops.monitoring.lint.live import Live
 
 
 @dataclass
@@ -26,7 +30,8 @@ class Context:
         today: For acknowledgements that end.
         judge: Who decides on syntax.
         generated: File name to the text that a generated file of ours should have.
-        errors: Path to the lines of the errors that were found so far.
+        live: A running Prometheus, where one is asked.
+        errors: Path to the lines on which something was found that promtool refuses too.
     """
 
     project: Project
@@ -35,16 +40,18 @@ class Context:
     today: date
     judge: Judge
     generated: Mapping[str, str] = field(default_factory=dict)
+    live: Live | None = None
     errors: dict[str, set[int]] = field(default_factory=dict)
 
     def has_error(self, path: str, span: tuple[int, int]) -> bool:
-        """Whether an error was found within these lines."""
+        """Whether something that promtool refuses was found within these lines."""
         return any(span[0] <= line <= span[1] for line in self.errors.get(path, ()))
 
     @cached_property
     def inference(self) -> Inference:
         """Conclusions on labels and types."""
-        return Inference(OF_PROMETHEUS | self.known, self.project.recordings)
+        live = self.live.known if self.live else NOTHING
+        return Inference(live | OF_PROMETHEUS | self.known, self.project.recordings)
 
     @cached_property
     def limits(self) -> Limits:

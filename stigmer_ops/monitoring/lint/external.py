@@ -22,6 +22,7 @@ labels, and the buckets, but not every value of a label.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from math import inf, isinf
@@ -34,6 +35,7 @@ from stigmer_ops.errors import InputError
 from stigmer_ops.monitoring.lint.known import TARGET_LABELS, Kind, Known, KnownSeries
 from stigmer_ops.monitoring.lint.sources.rule_files import duration
 
+_SAMPLE_NAME = re.compile(r"^([a-zA-Z_:][\w:]*)[{ ]", re.MULTILINE)
 _TYPES = ("counter", "gauge", "histogram", "summary", "untyped", "unknown", "info")
 _KEYS = frozenset(
     {"name", "type", "labels", "buckets", "minimum", "maximum", "maximum_age", "help"}
@@ -136,12 +138,12 @@ def _exposed(text: str, source: str) -> Known:
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
 
     found: dict[str, KnownSeries] = {}
+    names = set(_SAMPLE_NAME.findall(text))
     for family in text_string_to_metric_families(text):
-        # The parser takes the suffix off a counter's name.
-        counter = family.type == "counter" and any(
-            sample.name == f"{family.name}_total" for sample in family.samples
-        )
-        name = f"{family.name}_total" if counter else family.name
+        # The parser gives every counter the suffix, as if it had been there.
+        with_suffix = f"{family.name}_total"
+        counter = family.type == "counter" and with_suffix in names
+        name = with_suffix if counter else family.name
         labels = {label: None for sample in family.samples for label in sample.labels}
         labels = {label: None for label in labels if label not in ("le", "quantile")}
         for series in _series(name, family.type, labels or None, _buckets(family.samples)):

@@ -53,9 +53,10 @@ class Judge:
         self._in_files: Future[list[RuleProblem]] | None = None
         self._alone: Future[list[RuleProblem]] | None = None
         if promtool is not None:
-            pool = ThreadPoolExecutor(2, thread_name_prefix="promtool")
+            pool = ThreadPoolExecutor(3, thread_name_prefix="promtool")
             self._in_files = pool.submit(self._check_files, promtool)
             self._alone = pool.submit(self._check_others, promtool)
+            self._version = pool.submit(lambda: promtool.version)
             pool.shutdown(wait=False)
 
     @property
@@ -63,7 +64,7 @@ class Judge:
         """Who decided, with the version."""
         if self.promtool is None:
             return "promql-parser, because promtool is not on PATH"
-        return f"promtool {self.promtool.version}"
+        return f"promtool {self._version.result()}"
 
     def verdict(self, expression: Expression) -> Verdict | None:
         """What promtool says of an expression; None if it could not be asked.

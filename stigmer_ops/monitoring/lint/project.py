@@ -6,11 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
 from stigmer_ops.monitoring.lint.model import Counts
 from stigmer_ops.monitoring.lint.promql.inference import Recorded
+from stigmer_ops.monitoring.lint.promql.syntax import Range
 from stigmer_ops.monitoring.lint.sources.dashboards import Dashboard, dashboard
 from stigmer_ops.monitoring.lint.sources.expression import Expression
 from stigmer_ops.monitoring.lint.sources.files import FileKind, SourceFile, read_file
@@ -102,6 +104,17 @@ class Project:
             yield from (target.expression for target in found.targets if target.expression)
         for page in self.pages:
             yield from page.expressions
+
+    @cached_property
+    def ranges_of_alerts(self) -> frozenset[tuple[str, timedelta]]:
+        """Metric and length of every range in an alert's expression."""
+        return frozenset(
+            (visited.node.selector.name, visited.node.length)
+            for rule in self.rules
+            if rule.is_alert and rule.expression
+            for visited in rule.expression.nodes
+            if isinstance(visited.node, Range)
+        )
 
     @cached_property
     def pages_by_alert(self) -> Mapping[str, list[Page]]:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.errors import UsageError
 from stigmer_ops.monitoring.lint.acknowledgements import (
@@ -31,7 +31,17 @@ from stigmer_ops.monitoring.lint.registry import RULES, rule_named
 from stigmer_ops.monitoring.lint.sources.expression import Expression
 from stigmer_ops.monitoring.promtool import Promtool
 
+if TYPE_CHECKING:
+    from stigmer_ops.monitoring.lint.live import Live
+
 PAGE = "docs/lint.md"
+_REFUSED_BY_PROMTOOL = frozenset(
+    {
+        *("file-syntax", "repeated-key", "unknown-field", "malformed-file", "malformed-rule"),
+        *("reserved-label", "template-syntax", "promql-syntax"),
+    }
+)
+"""What promtool says again, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Options:
         promtool: The judge of syntax, if there is one.
         baseline: Fingerprints of findings that are known before.
         generated: File name to the text of files that we generate.
-        online: Rules that ask a running Prometheus, ready to run.
+        live: A running Prometheus to ask too.
     """
 
     today: date
@@ -58,7 +68,7 @@ class Options:
     promtool: Promtool | None = None
     baseline: Counter[str] | None = None
     generated: Mapping[str, str] = field(default_factory=dict)
-    online: tuple[AnyRule, ...] = ()
+    live: Live | None = None
 
 
 def lint(project: Project, options: Options) -> Report:
@@ -77,13 +87,14 @@ def lint(project: Project, options: Options) -> Report:
         options.today,
         judge,
         options.generated,
+        options.live,
     )
     subjects = _subjects(project)
     findings: list[Finding] = []
     for judged in (False, True):
         for finding in _found((r for r in rules if r.judged is judged), subjects, context):
             findings.append(finding)
-            if finding.severity is Severity.ERROR:
+            if finding.severity is Severity.ERROR and finding.rule in _REFUSED_BY_PROMTOOL:
                 context.errors.setdefault(finding.path, set()).add(finding.line)
     return _reported(project, options, findings, judge)
 
@@ -97,8 +108,11 @@ def chosen(options: Options) -> list[AnyRule]:
     for wanted in (*options.select, *options.ignore):
         if not any(_is_meant(rule.id, wanted) for rule in RULES):
             rule_named(wanted)  # says what it may have been
-    every = [rule for rule in RULES if not rule.online] + list(options.online)
-    return [rule for rule in every if _is_chosen(rule.id, options)]
+    return [
+        rule
+        for rule in RULES
+        if _is_chosen(rule.id, options) and (options.live is not None or not rule.online)
+    ]
 
 
 def _is_chosen(id: str, options: Options) -> bool:

@@ -25,6 +25,7 @@ from stigmer_ops.monitoring.lint.promql.syntax import (
     Range,
     Selector,
     Subquery,
+    is_scalar,
     selectors,
 )
 
@@ -226,7 +227,10 @@ class Limits:
         if binary.operator in COMPARISONS:
             if binary.returns_bool:
                 return _SHARE
-            return narrowed(binary.operator, *self.sides(binary, depth))
+            left, right = self.sides(binary, depth)
+            if is_scalar(binary.left) and not is_scalar(binary.right):
+                return narrowed(turned(binary.operator), right, left)
+            return narrowed(binary.operator, left, right)
         left, right = self.of(binary.left, depth), self.of(binary.right, depth)
         match binary.operator:
             case "and":
@@ -279,6 +283,11 @@ class Limits:
         known = next(known for known in series if known.maximum_age == oldest)
         seconds = oldest.total_seconds()
         return Bounds(0, seconds, f"{known.what} ends after {seconds:g} s", of_age=True)
+
+
+def turned(operator: str) -> str:
+    """The comparison with its sides exchanged."""
+    return operator.translate(str.maketrans("<>", "><"))
 
 
 def narrowed(operator: str, left: Bounds, right: Bounds) -> Bounds:

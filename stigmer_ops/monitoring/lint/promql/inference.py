@@ -175,6 +175,15 @@ class Inference:
             return labels
         return labels.keep(matching.labels) if matching.on else labels.drop(matching.labels)
 
+    def listed(self, labels: LabelSet) -> str:
+        """A set of labels for people: without those that scraping may add to any series."""
+        if labels.all_but:
+            return str(labels)
+        own = sorted(labels.names - self.known.target_labels)
+        many = len(labels.names & self.known.target_labels) > 3
+        shown = own if many else sorted(labels.names)
+        return ", ".join(shown) + (" and those of the target" if many else "") or "no label"
+
     # -- kinds ----------------------------------------------------------------------------------
 
     def kind(self, expr: Expr) -> Kind | None:

@@ -20,7 +20,7 @@ def why_unpaired(binary: Binary, inference: Inference) -> str:
             names = ", ".join(missing)
             return (
                 f"every series on the {side} has {names}, and none on the {other_side} has "
-                f"({side}: {_shown(one)}, {other_side}: {_shown(other)})"
+                f"({side}: {_shown(one, inference)}; {other_side}: {_shown(other, inference)})"
             )
     for name in sorted(left.values.keys() & right.values.keys()):
         if left.values[name] != right.values[name]:
@@ -74,9 +74,7 @@ def _keys(binary: Binary, inference: Inference) -> tuple[Labels, Labels]:
     return inference.key(left, binary.matching), inference.key(right, binary.matching)
 
 
-def _shown(labels: Labels) -> str:
-    return (
-        str(labels.may)
-        if not labels.may.all_but
-        else f"at least {{{', '.join(sorted(labels.must))}}}"
-    )
+def _shown(labels: Labels, inference: Inference) -> str:
+    if labels.may.all_but:
+        return f"at least {', '.join(sorted(labels.must))}" if labels.must else "any label"
+    return inference.listed(labels.may)

@@ -85,10 +85,10 @@ def _know_older_functions() -> None:
 
 def _prepared(text: str) -> str:
     """`text` for promql-parser, unless its nesting forbids it."""
-    if _is_harmless(text):
-        return text
     if len(text) > MAXIMUM_LENGTH:
         raise TooDeepError(f"it has {len(text)} characters, more than {MAXIMUM_LENGTH}")
+    if _is_harmless(text):
+        return text
     tokens = list(_TOKEN.finditer(text))
     depth, operators = _nesting(tokens)
     if depth > MAXIMUM_DEPTH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import zip_longest
 
 from stigmer_ops.monitoring.lint.promql.syntax import (
     RATES,
@@ -44,14 +45,12 @@ def _is_part(part: Expr, whole: Expr) -> bool:
 
 def differing_matchers(left: Expr, right: Expr) -> set[Matcher] | None:
     """Matchers that only one side has, where the sides are otherwise the same; else None."""
-    if type(left) is not type(right) or _bare(left) != _bare(right):
+    pairs = list(zip_longest(selectors(left), selectors(right)))
+    if not all(one and other and one.name and one.name == other.name for one, other in pairs):
+        return None  # most quotients, and this is quickly seen
+    if _bare(left) != _bare(right):
         return None
-    found: set[Matcher] = set()
-    for one, other in zip(selectors(left), selectors(right), strict=True):
-        if not one.name:
-            return None
-        found |= set(one.matchers) ^ set(other.matchers)
-    return found
+    return {matcher for pair in pairs for matcher in set(pair[0].matchers) ^ set(pair[1].matchers)}
 
 
 def _bare(expr: Expr) -> Expr:

@@ -51,7 +51,7 @@ def _repeated(source: SourceFile, _context: Context) -> Iterator[Problem]:
     if source.kind is FileKind.OTHER:
         return
     for document in source.documents:
-        for node in nodes(document):
+        for node in nodes(document) if document.repeats else ():
             for key in node.repeated if isinstance(node, Mapping) else ():
                 yield Problem(f"the key {key.text!r} is there twice", key.place)
 

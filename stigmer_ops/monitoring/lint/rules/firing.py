@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from math import inf
 
 from stigmer_ops.monitoring.lint.context import Context
@@ -11,7 +12,7 @@ from stigmer_ops.monitoring.lint.model import (
     Problem,
     Severity,
 )
-from stigmer_ops.monitoring.lint.promql.bounds import Bounds, always, narrowed
+from stigmer_ops.monitoring.lint.promql.bounds import Bounds, always, narrowed, turned
 from stigmer_ops.monitoring.lint.promql.syntax import (
     COMPARISONS,
     Aggregation,
@@ -64,14 +65,10 @@ def _comparisons(
         node = visited.node
         if isinstance(node, Binary) and node.operator in COMPARISONS:
             if is_scalar(node.left) and not is_scalar(node.right):
-                node = Binary(_turned(node.operator), node.right, node.left, node.matching)
+                node = Binary(turned(node.operator), node.right, node.left, node.matching)
             left, right = context.limits.sides(node)
             if not left.empty and not right.empty:
                 yield node, left, right
-
-
-def _turned(operator: str) -> str:
-    return operator.translate(str.maketrans("<>", "><"))
 
 
 def _contradictions(expression: Expression, context: Context) -> Iterator[Problem]:
@@ -84,9 +81,11 @@ def _contradictions(expression: Expression, context: Context) -> Iterator[Proble
             threshold = context.limits.of(part.right)
             if threshold.one is None or part.operator == "!=":
                 continue
-            before = values.get(part.left, Bounds())
+            possible = context.limits.of(part.left)
+            before = values.get(part.left, possible)
             after = narrowed(part.operator, before, threshold)
-            if after.empty and not before.empty:
+            alone = narrowed(part.operator, possible, threshold)
+            if after.empty and not before.empty and not alone.empty:
                 message = f"the conditions exclude each other: it would have to be {before}, and "
                 yield Problem(
                     f"{message}{part.operator} {_shown(threshold)}", expression.place_of_part(part)
@@ -182,7 +181,7 @@ def _outlived(rule: Rule, context: Context) -> Iterator[Problem]:
     if rule.expression is None or rule.expression.root is None or not rule.for_:
         return
     life = context.lifetimes.of(rule.expression.root)
-    if life is not None and rule.for_ >= life.length:
+    if life is not None and rule.for_ >= life.length > timedelta(0):
         yield Problem(
             f"the condition cannot hold for {rule.node.text('for')}: {life.because}",
             rule.place_of("for"),

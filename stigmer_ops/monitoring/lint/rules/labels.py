@@ -84,8 +84,8 @@ def _dropped(expression: Expression, context: Context) -> Iterator[Problem]:
             if label in labels.may or label == "__name__":
                 continue
             yield Problem(
-                f"{what}({label}): what is inside has {labels.may or 'no labels'}, and {label} is "
-                "not among them",
+                f"{what}({label}): what is inside has {context.inference.listed(labels.may)}, "
+                f"and no {label}",
                 expression.place_of(label),
             )
 
@@ -114,7 +114,7 @@ def _not_in_result(rule: Rule, context: Context) -> Iterator[Problem]:
                     continue
                 yield Problem(
                     f"{name}: $labels.{label} is always empty: the expression returns "
-                    f"{may if may.names or may.all_but else 'no labels'}",
+                    f"{context.inference.listed(may)}",
                     rule.place_of(field, name),
                     "keep the label in the aggregation, or leave it out of the text",
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 
@@ -65,10 +66,21 @@ def _unknown_label(expression: Expression, context: Context) -> Iterator[Problem
         may = context.inference.labels_of(selector.name).may
         for label in dict.fromkeys(matcher.label for matcher in selector.matchers):
             if label not in may and label != "__name__":
+                own = _own_labels(selector.name, context)
+                near = difflib.get_close_matches(label, own, 1)
                 yield Problem(
-                    f"{selector.name} has no label {label}: it has {may}",
+                    f"{selector.name} has no label {label}: it has {', '.join(own) or 'none'}",
                     expression.place_of(label),
+                    f"did you mean {near[0]}?" if near else "",
                 )
+
+
+def _own_labels(name: str, context: Context) -> list[str]:
+    """The labels that a series has of itself, whatever scraping adds."""
+    known = context.inference.known.series.get(name)
+    if known is not None and known.labels is not None:
+        return sorted(known.labels)
+    return sorted(context.inference.labels_of(name).may.names - context.known.target_labels)
 
 
 def _unknown_value(expression: Expression, context: Context) -> Iterator[Problem]:
@@ -137,10 +149,11 @@ def _asks_whether(parent: Binary, below: Expr, selector: Expr) -> bool:
 
 
 def _is_first_step(parent: Binary, selector: Expr) -> bool:
-    """Of `x unless x offset 5m`: what is new counts from nothing."""
-    others = [other for other in selectors(parent.right) if other.offset]
+    """Of `x unless x offset 5m`: what is new counts from nothing. Of the reverse: what is gone."""
     return isinstance(selector, Selector) and any(
-        other.name == selector.name and other.matchers == selector.matchers for other in others
+        other.offset != selector.offset
+        and (other.name, other.matchers) == (selector.name, selector.matchers)
+        for other in selectors(parent.right)
     )
 
 

@@ -105,14 +105,16 @@ def _promql(target: Target, context: Context) -> Iterator[Problem]:
         yield from syntax_problems(expression, context)
 
 
-def _rate_interval(target: Target, _context: Context) -> Iterator[Problem]:
+def _rate_interval(target: Target, context: Context) -> Iterator[Problem]:
     expression = target.expression
     for visited in expression.nodes if expression else ():
         node = visited.node
         if not isinstance(node, Range) or node.length == RATE_INTERVAL or not visited.parents:
             continue
         call = visited.parents[-1]
-        if isinstance(call, Call) and call.function in ("rate", "irate"):
+        if not isinstance(call, Call) or call.function not in ("rate", "irate"):
+            continue
+        if (node.selector.name, node.length) not in context.project.ranges_of_alerts:
             yield Problem(
                 f"{call.function}() over a fixed range: too short for a coarse graph, and too long "
                 "for a fine one",
@@ -254,7 +256,8 @@ RULES = (
         Severity.WARNING,
         "A panel takes a rate over a fixed range.",
         "$__rate_interval is at least four scrapes, and at least one step of the graph, so that "
-        "nothing falls between two points.",
+        "nothing falls between two points. A range that an alert on the same metric has is right: "
+        "the panel shows what the alert sees.",
         Target,
         _rate_interval,
         _target("sum(rate(requests_total[5m]))"),

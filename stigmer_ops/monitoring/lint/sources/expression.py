@@ -70,13 +70,13 @@ class Expression:
 
     def place_at(self, line: int, column: int) -> Place:
         """Where a line and column of it are in the file; its key if that cannot be told."""
-        written = self.text.split("\n")
-        if not 0 < line <= len(written) or not written[line - 1].strip():
-            return self.place
-        text, start, end = self.source
+        written = self.text.rstrip().split("\n")
+        if line > len(written):  # what is missing at the end
+            line, column = len(written), len(written[-1]) + 1
         wanted = written[line - 1].strip()
+        text, start, end = self.source
         at = text.find(wanted, start, end)
-        if at < 0:
+        if at < 0 or not wanted:
             return self.place
         indent = len(written[line - 1]) - len(written[line - 1].lstrip())
         return _place(text, min(at + max(column - 1 - indent, 0), end))

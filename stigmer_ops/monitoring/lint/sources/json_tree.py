@@ -71,6 +71,7 @@ class _Reader:
                 value = self._value(depth + 1)
                 node.put(key, value)
                 node.weight += value.weight
+                node.repeats |= value.repeats
                 if self._closes("}"):
                     break
         node.end = self._at
@@ -85,6 +86,7 @@ class _Reader:
                 value = self._value(depth + 1)
                 node.items.append(value)
                 node.weight += value.weight
+                node.repeats |= value.repeats
                 if self._closes("]"):
                     break
         node.end = self._at

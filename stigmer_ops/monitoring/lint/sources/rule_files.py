@@ -8,25 +8,27 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
-import promql_parser
-
 from stigmer_ops.monitoring.lint.model import Place
 from stigmer_ops.monitoring.lint.sources.expression import Expression, Role
 from stigmer_ops.monitoring.lint.sources.files import SourceFile, rule_resources
 from stigmer_ops.monitoring.lint.sources.tree import Mapping, Node, Scalar
 
-_DURATION = re.compile(r"(?=\d|0$)(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?|0")
+_UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+_DURATION = re.compile(
+    r"(?=[0-9])" + "".join(rf"(?:(?P<{unit}>[0-9]+){unit}(?![a-z]))?" for unit in _UNITS)
+)
 
 
 def duration(text: str) -> timedelta | None:
     """A length of time as rule files have it, such as 5m or 1h30m; None if it is none."""
-    if not text or not _DURATION.fullmatch(text):
-        return None
     if text == "0":
         return timedelta(0)
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
     try:
-        return promql_parser.parse_duration(text)
-    except ValueError:
+        return timedelta(seconds=sum(int(match[u] or 0) * size for u, size in _UNITS.items()))
+    except (OverflowError, ValueError):  # of digits without end
         return None
 
 

@@ -25,6 +25,7 @@ class Node:
         start: Offset of its first character in the file's text.
         end: Offset behind its last character.
         weight: How many scalars it holds when aliases are written out.
+        repeats: Whether a mapping below it has a key twice.
     """
 
     line: int
@@ -32,6 +33,7 @@ class Node:
     start: int
     end: int
     weight: int = field(default=1, init=False)
+    repeats: bool = field(default=False, init=False)
 
     @property
     def place(self) -> Place:
@@ -85,6 +87,7 @@ class Mapping(Node):
         """Add an entry."""
         if key.text in self.keys:
             self.repeated.append(key)
+            self.repeats = True
         self.keys[key.text] = key
         self.values[key.text] = value
 

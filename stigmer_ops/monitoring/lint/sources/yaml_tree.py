@@ -127,6 +127,7 @@ class _Builder:
             return node
         parent = self._open[-1]
         parent.node.weight += node.weight
+        parent.node.repeats |= node.repeats
         parent.node.end = max(parent.node.end, node.end)
         if parent.node.weight > MAXIMUM_WEIGHT:
             raise TreeError("its aliases expand to more than a million values", node.place)
