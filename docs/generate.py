@@ -164,7 +164,8 @@ def lint_rules() -> str:
 
 LINT_INTRODUCTION = f"""`stigmer-ops alerts lint` looks for these. `--select` and `--ignore` take an
 id, or the beginning of one. A finding that is right as it is can be accepted for a time, by a
-comment in or directly above the rule, group or panel, or at the head of the file for all of it:
+comment in or directly above the rule or group, or at the head of the file for all of it (JSON has
+no comments: dashboards have the baseline):
 
 ```yaml
 {FORM}

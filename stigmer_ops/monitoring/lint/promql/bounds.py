@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from math import inf, isfinite
+
+from promql_parser import display_duration
 
 from stigmer_ops.monitoring.lint.known import KnownSeries
 from stigmer_ops.monitoring.lint.promql.inference import Inference
@@ -282,7 +285,7 @@ class Limits:
         oldest = max(ages)
         known = next(known for known in series if known.maximum_age == oldest)
         seconds = oldest.total_seconds()
-        return Bounds(0, seconds, f"{known.what} ends after {seconds:g} s", of_age=True)
+        return Bounds(0, seconds, _end_of(known, oldest), of_age=True)
 
 
 def turned(operator: str) -> str:
@@ -339,9 +342,12 @@ def _too_old(known: KnownSeries, selector: Selector) -> str:
             if all(matcher.accepts(value) for matcher in selector.matchers_of(label))
         ]
         if chosen and min(chosen) >= known.maximum_age:
-            seconds = known.maximum_age.total_seconds()
-            return f"{known.what} ends after {seconds:g} s"
+            return _end_of(known, known.maximum_age)
     return ""
+
+
+def _end_of(known: KnownSeries, age: timedelta) -> str:
+    return f"{known.what} ends after {display_duration(age)} ({age.total_seconds():g} s)"
 
 
 def _negative(bounds: Bounds) -> Bounds:

@@ -175,14 +175,14 @@ class Inference:
             return labels
         return labels.keep(matching.labels) if matching.on else labels.drop(matching.labels)
 
-    def listed(self, labels: LabelSet) -> str:
-        """A set of labels for people: without those that scraping may add to any series."""
-        if labels.all_but:
-            return str(labels)
-        own = sorted(labels.names - self.known.target_labels)
-        many = len(labels.names & self.known.target_labels) > 3
-        shown = own if many else sorted(labels.names)
-        return ", ".join(shown) + (" and those of the target" if many else "") or "no label"
+    def listed(self, labels: Labels) -> str:
+        """Labels for people: without those that scraping may add to any series."""
+        if labels.may.all_but:
+            return f"at least {', '.join(sorted(labels.must))}" if labels.must else "any label"
+        possible = labels.may.names & self.known.target_labels - labels.must
+        of_target = len(possible) > len(self.known.target_labels) // 2
+        shown = sorted(labels.may.names - possible if of_target else labels.may.names)
+        return ", ".join(shown) + (" and those of its target" if of_target else "") or "no label"
 
     # -- kinds ----------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from promql_parser import display_duration
+
 from stigmer_ops.monitoring.lint.promql.bounds import Limits
 from stigmer_ops.monitoring.lint.promql.inference import Inference
 from stigmer_ops.monitoring.lint.promql.syntax import (
@@ -70,11 +72,11 @@ class Lifetimes:
         climb = self._climb(comparison.left)
         if threshold is None or climb is None or comparison.operator not in (">", ">="):
             return None
-        left = max(0.0, 1 - threshold / climb.top)
+        left = climb.within * max(0.0, 1 - threshold / climb.top)
         return Life(
-            climb.within * left,
-            f"{climb.what} ends after {_text(climb.within)}, and is above {threshold:g} for only "
-            f"the last {_text(climb.within * left)}",
+            left,
+            f"{climb.what} ends after {display_duration(climb.within)}, and is above "
+            f"{threshold:g} for only the last {display_duration(left)}",
         )
 
     def _climb(self, expr: Expr) -> _Climb | None:
@@ -116,7 +118,9 @@ class Lifetimes:
         for limits in ages.values():
             if {"<", ">"} <= limits.keys():
                 length = timedelta(seconds=max(0.0, limits["<"] - limits[">"]))
-                return Life(length, f"the two limits on the age are only {_text(length)} apart")
+                return Life(
+                    length, f"the two limits on the age are only {display_duration(length)} apart"
+                )
         return None
 
 
@@ -139,7 +143,7 @@ def _newness(expr: Binary) -> Life | None:
     if len(offsets) != 1:
         return None
     length = abs(offsets.pop())
-    return Life(length, f"the series is compared with itself {_text(length)} before")
+    return Life(length, f"the series is compared with itself {display_duration(length)} before")
 
 
 def _without_offsets(expr: Expr) -> Expr:
@@ -160,9 +164,3 @@ def _shorter(*lives: Life | None) -> Life | None:
 
 def _length(life: Life) -> timedelta:
     return life.length
-
-
-def _text(length: timedelta) -> str:
-    import promql_parser  # noqa: PLC0415 - only messages need it
-
-    return promql_parser.display_duration(length)

@@ -20,7 +20,7 @@ def why_unpaired(binary: Binary, inference: Inference) -> str:
             names = ", ".join(missing)
             return (
                 f"every series on the {side} has {names}, and none on the {other_side} has "
-                f"({side}: {_shown(one, inference)}; {other_side}: {_shown(other, inference)})"
+                f"({side}: {inference.listed(one)}; {other_side}: {inference.listed(other)})"
             )
     for name in sorted(left.values.keys() & right.values.keys()):
         if left.values[name] != right.values[name]:
@@ -72,9 +72,3 @@ def needs_group(binary: Binary, inference: Inference) -> tuple[str, list[str]]:
 def _keys(binary: Binary, inference: Inference) -> tuple[Labels, Labels]:
     left, right = inference.labels(binary.left), inference.labels(binary.right)
     return inference.key(left, binary.matching), inference.key(right, binary.matching)
-
-
-def _shown(labels: Labels, inference: Inference) -> str:
-    if labels.may.all_but:
-        return f"at least {', '.join(sorted(labels.must))}" if labels.must else "any label"
-    return inference.listed(labels.may)

@@ -12,7 +12,9 @@ from stigmer_ops.monitoring.lint.model import (
     Problem,
     Severity,
 )
+from stigmer_ops.monitoring.lint.promql.syntax import RATES, Binary, Call
 from stigmer_ops.monitoring.lint.rules import examples as ex
+from stigmer_ops.monitoring.lint.sources.expression import Expression
 from stigmer_ops.monitoring.lint.sources.rule_files import Rule, RuleFile
 from stigmer_ops.monitoring.lint.templates import template
 
@@ -114,13 +116,36 @@ def _description_templated(rule: Rule, context: Context) -> Iterator[Problem]:
     if not _alert_only(rule) or value is None or expression is None or expression.root is None:
         return
     labels = context.inference.labels(expression.root)
-    varying = sorted(labels.may.names - labels.values.keys())
-    if varying and not labels.may.all_but and "{{" not in value.text:
+    varying = labels.drop(labels.values)
+    if varying.may.names and not varying.may.all_but and "{{" not in value.text:
         yield Problem(
-            f"the description does not say which {', '.join(varying)} it is",
+            f"the description does not say which {context.inference.listed(varying)} it is",
             rule.place_of("annotations", "description"),
             "{{ $labels.NAME }}",
         )
+
+
+def _value_raw(rule: Rule, _context: Context) -> Iterator[Problem]:
+    expression = rule.expression
+    if not rule.is_alert or expression is None or not _is_fraction(expression):
+        return
+    for name, value in rule.annotations.items():
+        found = template(value.text)
+        if found.shows_value and not found.formats_value:
+            yield Problem(
+                f"{name} shows the value with all its digits",
+                rule.place_of("annotations", name),
+                "{{ $value | humanize }}, humanizePercentage or humanizeDuration",
+            )
+
+
+def _is_fraction(expression: Expression) -> bool:
+    """Whether its value has digits behind the point that nobody reads."""
+    return any(
+        (isinstance(v.node, Binary) and v.node.operator == "/")
+        or (isinstance(v.node, Call) and v.node.function in (*RATES, "deriv", "histogram_quantile"))
+        for v in expression.nodes
+    )
 
 
 def _value_in_label(rule: Rule, _context: Context) -> Iterator[Problem]:
@@ -252,6 +277,22 @@ RULES = (
         ex.alert(
             "expr: min by (job) (up) == 0\n"
             "annotations: {summary: Down., description: '{{ $labels.job }} is down.'}\n"
+        ),
+    ),
+    LintRule(
+        "value-raw",
+        Severity.INFO,
+        "An annotation shows a computed value with all its digits.",
+        "Of a rate or a ratio, 0.0833333333333333 says less than 8.333%.",
+        Rule,
+        _value_raw,
+        ex.alert(
+            "expr: rate(errors_total[5m]) > 1\n"
+            "annotations: {summary: Errors., description: '{{ $value }} a second.'}\n"
+        ),
+        ex.alert(
+            "expr: rate(errors_total[5m]) > 1\n"
+            "annotations: {summary: Errors., description: '{{ $value | humanize }} a second.'}\n"
         ),
     ),
     LintRule(

@@ -84,7 +84,7 @@ def _dropped(expression: Expression, context: Context) -> Iterator[Problem]:
             if label in labels.may or label == "__name__":
                 continue
             yield Problem(
-                f"{what}({label}): what is inside has {context.inference.listed(labels.may)}, "
+                f"{what}({label}): what is inside has {context.inference.listed(labels)}, "
                 f"and no {label}",
                 expression.place_of(label),
             )
@@ -106,15 +106,19 @@ def _asked(node: Expr) -> Iterator[tuple[str, Expr, str]]:
 def _not_in_result(rule: Rule, context: Context) -> Iterator[Problem]:
     if not rule.is_alert or rule.expression is None or rule.expression.root is None:
         return
-    may = context.inference.labels(rule.expression.root).may
+    labels = context.inference.labels(rule.expression.root)
     for field, entries in (("annotations", rule.annotations), ("labels", rule.labels)):
         for name, value in entries.items():
             for label in template(value.text).labels:
-                if label in may or label in rule.labels or label in ("alertname", "__name__"):
+                if (
+                    label in labels.may
+                    or label in rule.labels
+                    or label in ("alertname", "__name__")
+                ):
                     continue
                 yield Problem(
                     f"{name}: $labels.{label} is always empty: the expression returns "
-                    f"{context.inference.listed(may)}",
+                    f"{context.inference.listed(labels)}",
                     rule.place_of(field, name),
                     "keep the label in the aggregation, or leave it out of the text",
                 )

@@ -14,11 +14,15 @@ from stigmer_ops.monitoring.lint.model import (
     Severity,
 )
 from stigmer_ops.monitoring.lint.promql.syntax import (
+    RATES,
     Aggregation,
     Binary,
     Call,
     Expr,
+    Number,
+    Selector,
     Visited,
+    walk,
 )
 from stigmer_ops.monitoring.lint.rules import examples as ex
 from stigmer_ops.monitoring.lint.sources.expression import Expression, Role
@@ -92,6 +96,29 @@ def _ratio_without_for(rule: Rule, _context: Context) -> Iterator[Problem]:
             return
 
 
+def _rate_as_percentage(expression: Expression, _context: Context) -> Iterator[Problem]:
+    for visited in expression.nodes:
+        node = visited.node
+        if not isinstance(node, Binary) or node.operator != "*":
+            continue
+        for factor, other in ((node.left, node.right), (node.right, node.left)):
+            if factor == Number(100) and _is_mere_rate(other):
+                yield Problem(
+                    "a rate times 100 is no percentage: it is not divided by anything",
+                    expression.place_of_part(other),
+                    "divide it by the rate of everything that could have gone wrong",
+                )
+
+
+def _is_mere_rate(expr: Expr) -> bool:
+    """Whether it holds rates and no quotient; seconds a second are a share already."""
+    nodes = [visited.node for visited in walk(expr)]
+    divided = any(isinstance(node, Binary) for node in nodes)
+    rates = any(isinstance(node, Call) and node.function in RATES for node in nodes)
+    seconds = any(isinstance(node, Selector) and "seconds" in node.name for node in nodes)
+    return rates and not divided and not seconds
+
+
 def _zero_divisor(expression: Expression, context: Context) -> Iterator[Problem]:
     for visited in expression.nodes:
         node = visited.node
@@ -121,7 +148,7 @@ def _quantile(expression: Expression, context: Context) -> Iterator[Problem]:
 
 
 def _regex(expression: Expression, _context: Context) -> Iterator[Problem]:
-    if expression.role is Role.PANEL:
+    if expression.role in (Role.PANEL, Role.PAGE):
         return
     for selector in expression.selectors:
         for matcher in selector.matchers:
@@ -170,6 +197,17 @@ RULES = (
         _ratio_without_for,
         ex.alert("expr: sum(a) / sum(b) > 0.5\nfor: 0s\n"),
         ex.alert("expr: sum(a) / sum(b) > 0.5\nfor: 5m\n"),
+    ),
+    LintRule(
+        "rate-as-percentage",
+        Severity.WARNING,
+        "A rate is multiplied by 100 as if it were a ratio.",
+        "Errors a second times 100 are no error rate in percent: at ten requests a second one "
+        "error in ten reads 100, at a thousand it reads 10,000. A percentage has a denominator.",
+        Expression,
+        _rate_as_percentage,
+        ex.expression("rate(errors_total[5m]) * 100 > 5"),
+        ex.expression("sum(rate(errors_total[5m])) / sum(rate(requests_total[5m])) * 100 > 5"),
     ),
     LintRule(
         "zero-divisor",

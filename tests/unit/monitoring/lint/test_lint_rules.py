@@ -42,12 +42,12 @@ ORIGINAL_RATIO = (
         (
             'stigmer_pending_external_activities{age_bucket="24h+"} > 0',
             "age-beyond-timeout",
-            "an external activity ends after 86400 s, and the threshold is 0",
+            "an external activity ends after 1d (86400 s), and the threshold is 0",
         ),
         (
             "time() - stigmer_pending_external_activity_oldest_timestamp_seconds > 90000",
             "age-beyond-timeout",
-            "an external activity ends after 86400 s, and the threshold is 90000",
+            "an external activity ends after 1d (86400 s), and the threshold is 90000",
         ),
         (
             "histogram_quantile(0.99, sum by (le) (rate("
@@ -128,6 +128,11 @@ ORIGINAL_RATIO = (
         ("x > 5 and x < 3", "threshold-unreachable", "exclude each other"),
         ("100 < x < 10", "threshold-unreachable", "at least 100"),
         ("rate(sum(a_total)[5m:30s]) > 1", "rate-of-sum", "starts over the sum falls"),
+        (
+            "rate(stigmer_external_activity_errors_total[5m]) * 100 > 5",
+            "rate-as-percentage",
+            "not divided by anything",
+        ),
     ],
 )
 def test_witness(expr: str, rule: str, witness: str, tmp_path: Path) -> None:
@@ -170,6 +175,7 @@ def test_for_outlives_what_is_left_of_a_timeout(tmp_path: Path) -> None:
         "sum(a) / sum(b) > 5",
         "(a / b) > 0.9",
         "label_replace(absent(a), 'm', 'a', '', '') or label_replace(absent(b), 'm', 'b', '', '')",
+        "sum(rate(node_cpu_seconds_total[2m])) * 100 > 90",
         "x{a='1'} / ignoring (a) group_right () y > 2",
         "node_load1 / count without (cpu, mode) (node_cpu_seconds_total{mode='idle'}) > 2",
     ],
