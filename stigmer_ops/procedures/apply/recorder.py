@@ -1,9 +1,10 @@
 """Journal and audit, written together and in groups: many rows wait for one disk.
 
-What comes in while one group is being written makes up the next one, so groups grow with the load
-and nobody waits for a timer. The order within a group is what makes a crash harmless: intents are
-in the journal before they are in the audit trail, outcomes in the audit trail before they are in
-the journal. So whatever is cut off, the journal has the row in doubt, and the next run finds out.
+What comes in while one group is being written, and for a moment after it, makes up the next one: so
+groups grow with the load, and a row that is alone waits for nothing. The order within a group is
+what makes a crash harmless: intents are in the journal before they are in the audit trail, outcomes
+in the audit trail before they are in the journal. So whatever is cut off, the journal has the row in
+doubt, and the next run finds out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,10 @@ from stigmer_ops.audit import AuditTrail, Entry, Outcome, Result
 from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.procedures.apply.journal import Journal, JournalLine, intent_line, outcome_line
+
+GATHERING = timedelta(milliseconds=15)
+"""How long to gather rows after a group. Opening, locking and syncing two files costs the same for
+a few rows as for many, and more of the processor than the rows themselves."""
 
 _RESULTS = {
     RowState.DONE: Result.DONE,
@@ -128,6 +133,8 @@ class Recorder:
             self._wake.clear()
             group, self._items = self._items, []
             await self._write_group(group)
+            if not self._closing:
+                await asyncio.sleep(GATHERING.total_seconds())
         await self._write_group([])
 
     async def _write_group(self, group: list[_Item]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from stigmer_ops.diagnosis.diagnose import Systems
@@ -20,6 +21,10 @@ from stigmer_ops.procedures.plan_file import NumberedRow, PlanFile
 from stigmer_ops.temporal.ending import ActivityEnding, ending_of
 from stigmer_ops.temporal.fan_out import fan_out
 
+TASK_PATIENCE = timedelta(seconds=10)
+"""How long after the beginning a workflow may still be on its way to its next step."""
+
+_PAUSE = timedelta(milliseconds=500)
 _NOT_YET = RowOutcome(RowState.NOT_TRIED, "the attempt is still pending")
 
 _FINDINGS = {
@@ -70,7 +75,8 @@ async def verify_plan(
 ) -> AsyncGenerator[RowCheck, None]:
     """Check every row but those to be skipped, in the order in which the answers come.
 
-    Most rows cost one page of a history, read from its end.
+    Most rows cost one page of a history, read from its end. Workflows that have not gone on yet are
+    read again for a while: after a run, their workers are busy.
 
     Raises:
         StigmerOpsError: The namespace cannot be read.
@@ -84,11 +90,34 @@ async def verify_plan(
         events_known=not plan.edited,
         dry_run=True,
     )
+    reader = _Reader(repair, systems, journal, _now() + TASK_PATIENCE.total_seconds())
+    checks = fan_out(_rows(plan), reader.check, concurrency=frontend.pace.concurrency)
+    async with aclosing(checks):
+        async for checked in checks:
+            yield checked
 
-    async def check(numbered: NumberedRow) -> RowCheck:
-        record = {} if journal is None else journal.record(numbered.number)
+
+async def _rows(plan: PlanFile) -> AsyncIterator[NumberedRow]:
+    for numbered in plan.rows():
+        if numbered.row.action is not Action.SKIP:
+            yield numbered
+
+
+class _Reader:
+    """Checks rows; waits for workflows until `patience_ends`, on the clock of the event loop."""
+
+    def __init__(
+        self, repair: RowRepair, systems: Systems, journal: Journal | None, patience_ends: float
+    ) -> None:
+        self._repair = repair
+        self._systems = systems
+        self._journal = journal
+        self._patience_ends = patience_ends
+
+    async def check(self, numbered: NumberedRow) -> RowCheck:
+        record = {} if self._journal is None else self._journal.record(numbered.number)
         try:
-            checked = await _seen(repair, systems, numbered, record.get("until"))
+            checked = await self._read(numbered, record.get("until"))
         except StaleError as error:
             checked = RowCheck(numbered, RowOutcome(RowState.REFUSED, error.happened))
         except StigmerOpsError as error:
@@ -96,15 +125,16 @@ async def verify_plan(
             return RowCheck(numbered, outcome, finding=f"cannot be read: {error.happened}")
         return _judged(checked, record.get("outcome") == RowState.DONE)
 
-    async def rows() -> AsyncIterator[NumberedRow]:
-        for numbered in plan.rows():
-            if numbered.row.action is not Action.SKIP:
-                yield numbered
+    async def _read(self, numbered: NumberedRow, until: str | None) -> RowCheck:
+        while True:
+            checked = await _seen(self._repair, self._systems, numbered, until)
+            if checked.workflow is not Aftermath.WAITING or _now() > self._patience_ends:
+                return checked
+            await asyncio.sleep(_PAUSE.total_seconds())
 
-    checks = fan_out(rows(), check, concurrency=frontend.pace.concurrency)
-    async with aclosing(checks):
-        async for checked in checks:
-            yield checked
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _seen(
