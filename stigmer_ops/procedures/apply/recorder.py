@@ -3,8 +3,8 @@
 What comes in while one group is being written, and for a moment after it, makes up the next one: so
 groups grow with the load, and a row that is alone waits for nothing. The order within a group is
 what makes a crash harmless: intents are in the journal before they are in the audit trail, outcomes
-in the audit trail before they are in the journal. So whatever is cut off, the journal has the row in
-doubt, and the next run finds out.
+in the audit trail before they are in the journal. So whatever is cut off, the journal has the row
+in doubt, and the next run finds out.
 """
 
 from __future__ import annotations
