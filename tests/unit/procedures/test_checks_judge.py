@@ -27,7 +27,7 @@ from stigmer_ops.handshake.verdicts import (
     UNSAFE_SETTINGS,
     Verdict,
 )
-from stigmer_ops.handshake.workers import Backlog, ExpectedQueue, QueueWorkers, TaskKind
+from stigmer_ops.handshake.workers import Backlog, ExpectedQueue, Poller, QueueWorkers, TaskKind
 from stigmer_ops.procedures.checks.check import Fail, Ok, Outcome, Skip, Warn
 from stigmer_ops.procedures.checks.handshake import all_read, judged, none_of, none_stuck
 from stigmer_ops.procedures.checks.settings import unsafe_thresholds, why_not_writable
@@ -165,8 +165,12 @@ def test_workers_that_all_answered_are_counted() -> None:
 
 
 def test_worker_that_did_not_answer_is_named() -> None:
-    outcome = answered([asked(said("a"), silent=("w2",))])
-    assert outcome == Fail("orders: w2 did not take the probe")
+    check = asked(said("a"), silent=("w2",))
+    polls = Poller(identity="w2", kind=TaskKind.ACTIVITY, last_access_time=NOW)
+    outcome = answered([replace(check, workers=replace(check.workers, pollers=(polls,)))])
+    assert isinstance(outcome, Fail)
+    assert "w2" in outcome.message
+    assert outcome.message.endswith("did not take the probe")
 
 
 def test_workers_that_were_not_asked_are_no_finding() -> None:
