@@ -435,7 +435,9 @@ async def test_watch_in_a_pipe_writes_plain_lines(many: Client) -> None:
 
 async def test_watch_on_a_terminal_refreshes_and_ends_cleanly(waiting: Waiting) -> None:
     async with at_terminal(
-        *("pending", "watch", "--interval", "200ms"), variables=pointed_at(waiting.client)
+        # Few enough for the terminal's height.
+        *("pending", "watch", "--interval", "200ms", "--attempt", "2+"),
+        variables=pointed_at(waiting.client),
     ) as terminal:
         await terminal.until(waiting.id_of("backing-off"))
         await terminal.until("+0 ~0 -0")
