@@ -142,6 +142,11 @@ def run_tests(
         report_table(console, report, judged)
 
     invocation.write(Document("AlertTests", report_record(report, judged)), table)
+    if not report.passed and promtool.excludes_range_start:
+        invocation.say(
+            f"promtool {promtool.version}: generated tests count on ranges that include both ends, "
+            "as they did before Prometheus 3"
+        )
     if mutate and judged is None:
         invocation.say("nothing was mutated: the tests have to pass first")
     passed = report.passed and (judged is None or judged.passed)

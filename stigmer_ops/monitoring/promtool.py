@@ -100,6 +100,11 @@ class Promtool:
         match = re.search(r"version (\d+\.\d+\.\d+)", self._run(["--version"]))
         return match[1] if match else "unknown"
 
+    @property
+    def excludes_range_start(self) -> bool:
+        """Whether x[5m] leaves out a sample that is exactly five minutes old, as since 3.0."""
+        return self.version != "unknown" and int(self.version.split(".")[0]) >= 3
+
     def check_rules(self, files: Sequence[Path]) -> list[RuleProblem]:
         """What is wrong with rule files that exist; promtool's lint is left out.
 

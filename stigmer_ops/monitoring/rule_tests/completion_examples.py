@@ -17,6 +17,8 @@ from stigmer_ops.monitoring.catalogue.model import LE, Alert, Catalogue
 from stigmer_ops.monitoring.catalogue.promql import Scope, duration
 from stigmer_ops.monitoring.rule_tests.example import STEP, Example, Feed, Growth, Signal
 
+_DEFAULTS = (0.05, 0.1, 0.5)
+"""Shares that alerts have as thresholds unless the settings say otherwise."""
 _WHERE = {"namespace": "orders", "service": "go"}
 _FIVE_MINUTES = timedelta(minutes=5)
 _HALF_AN_HOUR = timedelta(minutes=30)
@@ -37,6 +39,21 @@ def reached(scope: Scope, alert: Alert) -> float:
     return min(1.0, (alert.for_ + STEP) / scope.window)
 
 
+def at_most(share: float) -> float:
+    """A share of EACH that is no more than `share` in floating point either.
+
+    The default thresholds come out exactly; others are approached from below, by four events,
+    since shares are halved and halved again.
+    """
+    exact = any(math.isclose(share, known) for known in _DEFAULTS)
+    return share if exact else (math.floor(share * EACH / 4) - 1) * 4 / EACH
+
+
+def beyond(share: float) -> float:
+    """A share of whole events, halved and halved again, that is more than `share`."""
+    return (math.floor(share * EACH / 4) + 1) * 4 / EACH
+
+
 def _events(share: float) -> Growth:
     """Whole events, since fractions would add up to a counter that seems to go back."""
     return Growth(round(EACH * share))
@@ -50,24 +67,23 @@ def _completions(quiet: float, bad: float) -> tuple[Feed, ...]:
         series = m.COMPLETIONS.series
         return Feed(series, labels, _events(before), _events(during), second=_events(second))
 
-    return feed("failure", quiet, bad, 0), feed("success", 1 - quiet, 1 - bad, 0.1)
+    return feed("failure", quiet, bad, 0), feed("success", 1 - quiet, 1 - bad, 0.01)
 
 
 def _ratios(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
     own = scope.settings.monitoring.thresholds
-    ends = scope.window - STEP
     for alert, at in (
         ("StigmerExternalActivityCompletionFailureHigh", own.completion_failure_ratio),
         ("StigmerExternalActivitySuccessRateLow", 1 - own.success_ratio),
     ):
-        beyond = at + 0.1 * (1 - at)
-        failing = at + (beyond - at) * reached(scope, catalogue.alert(alert))
+        quiet, bad = at_most(at), beyond(at + 0.1 * (1 - at))
+        failing = quiet + (bad - quiet) * reached(scope, catalogue.alert(alert))
         yield Example(
             alert,
             _WHERE,
             failing if alert.endswith("High") else 1 - failing,
-            _completions(at, beyond),
-            ends=ends,
+            _completions(quiet, bad),
+            ends=scope.window - STEP,
             lead=scope.window + STEP,
             lasts=scope.window,
         )
@@ -134,12 +150,15 @@ def _burn(
         step: Between samples.
         last: The windows by which it ends.
     """
-    at = budget(scope) * pair.factor
-    share = round(EACH * min(1, at * over)) / EACH
+    at, until_at = (round(budget(scope) * burn.factor, 9) for burn in (pair, last))
+    pairs = FAST_PAIRS if pair in FAST_PAIRS else SLOW_PAIRS
+    failing = round(EACH * min(1, at * over))
+    if not all(_is_exact(failing, budget(scope), other, step) for other in pairs):
+        failing = math.ceil(failing * 1.01)
+    share = failing / EACH
     until = math.floor(round(at * (pair.long / step) / share, 6))
     held = math.ceil(alert.for_ / step)
-    left = budget(scope) * last.factor / share
-    pairs = FAST_PAIRS if pair in FAST_PAIRS else SLOW_PAIRS
+    left = until_at / share
     return Example(
         alert.name,
         _WHERE,
@@ -154,18 +173,41 @@ def _burn(
     )
 
 
+def _is_exact(failing: int, budget: float, burn: BurnRate, step: timedelta) -> bool:
+    """Whether ratios that should be at the threshold are so in floating point too.
+
+    Args:
+        failing: Of EACH events a sample, in some samples, and none in the others.
+        budget: The share that may fail.
+        burn: Threshold and windows.
+        step: Between samples.
+    """
+    threshold = round(budget * burn.factor, 9)
+    for window in (burn.long, burn.short):
+        samples, a_second = window // step, 1 / window.total_seconds()
+        bad = round(threshold * samples * EACH / failing)
+        if not 0 < bad <= samples:
+            continue
+        # As Prometheus computes a rate: by the inverse of the window.
+        failures = bad * failing * a_second
+        ratio = failures / (failures + (samples * EACH - bad * failing) * a_second)
+        if ratio != threshold and math.isclose(ratio, threshold, rel_tol=1e-6):
+            return False
+    return True
+
+
 def _errors(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
     own = scope.settings.monitoring.thresholds
     for alert, at in (
         ("StigmerExternalActivityErrorRateCritical", own.rollback_error_ratio),
         ("StigmerExternalActivityErrorRateHigh", own.error_ratio),
     ):
-        beyond = at * 1.1
+        quiet, bad = at_most(at), beyond(at + 0.1 * (1 - at))
         yield Example(
             alert,
             {"namespace": "orders"},
-            at + (beyond - at) * reached(scope, catalogue.alert(alert)),
-            (*_handshakes(at, beyond),),
+            quiet + (bad - quiet) * reached(scope, catalogue.alert(alert)),
+            _handshakes(quiet, bad),
             ends=scope.window - STEP,
             lead=scope.window + STEP,
             lasts=scope.window,

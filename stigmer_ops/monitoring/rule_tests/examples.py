@@ -15,7 +15,7 @@ from stigmer_ops.monitoring.catalogue.model import Catalogue, Emitter, Metric, S
 from stigmer_ops.monitoring.catalogue.promql import Scope
 from stigmer_ops.monitoring.catalogue.recordings import TIMEOUT_WINDOW
 from stigmer_ops.monitoring.rule_tests import completion_examples
-from stigmer_ops.monitoring.rule_tests.completion_examples import EACH, reached
+from stigmer_ops.monitoring.rule_tests.completion_examples import EACH, at_most, reached
 from stigmer_ops.monitoring.rule_tests.example import (
     STEP,
     Behind,
@@ -279,7 +279,7 @@ def _reads(scope: Scope, catalogue: Catalogue) -> Iterator[Example]:
         1,
         (_level(m.UNREADABLE, labels, 0, 1, second=0),),
     )
-    share = scope.settings.monitoring.thresholds.exporter_rpc_error_ratio
+    share = at_most(scope.settings.monitoring.thresholds.exporter_rpc_error_ratio)
     call = {**_IN, "method": "DescribeWorkflowExecution"}
     name = "StigmerExporterCallsFailing"
     part_bad = reached(scope, catalogue.alert(name))
