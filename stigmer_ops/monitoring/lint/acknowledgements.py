@@ -24,7 +24,7 @@ from stigmer_ops.monitoring.lint.model import (
 from stigmer_ops.monitoring.lint.project import Project
 from stigmer_ops.monitoring.lint.sources.files import FileKind, SourceFile
 
-_COMMENT = re.compile(r"(?:^|[ \t])(?:#|<!--)[ \t]*ack[ \t]+([^\n]*?)[ \t]*(?:-->)?[ \t]*$", re.M)
+_COMMENT = re.compile(r"(?:^|[ \t])(?:#|<!--)[ \t]{0,9}ack[ \t]+([^\n]*)$", re.MULTILINE)
 _FORM = re.compile(
     r"(?P<ids>[\w,-]+)(?:[ \t]+until=(?P<until>\S+))?(?:[ \t]+reason=(?P<reason>.+))?"
 )
@@ -85,7 +85,7 @@ def _in_file(
     for match in _COMMENT.finditer(source.text):
         line = source.text.count("\n", 0, match.start(1)) + 1
         column = match.start(1) - source.text.rfind("\n", 0, match.start(1))
-        form = _FORM.fullmatch(match[1])
+        form = _FORM.fullmatch(match[1].rstrip().removesuffix("-->").strip())
         ids = frozenset(form["ids"].split(",")) if form else frozenset()
         error = _error(form, ids, known)
         until = None if error or form is None else date.fromisoformat(form["until"])

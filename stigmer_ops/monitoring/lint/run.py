@@ -94,7 +94,7 @@ def lint(project: Project, options: Options) -> Report:
     for judged in (False, True):
         for finding in _found((r for r in rules if r.judged is judged), subjects, context):
             findings.append(finding)
-            if finding.severity is Severity.ERROR and finding.rule in _REFUSED_BY_PROMTOOL:
+            if finding.rule in _REFUSED_BY_PROMTOOL:
                 context.errors.setdefault(finding.path, set()).add(finding.line)
     return _reported(project, options, findings, judge)
 

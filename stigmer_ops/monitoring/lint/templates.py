@@ -29,6 +29,10 @@ _VARIABLES = frozenset({"$", "$labels", "$externalLabels", "$externalURL", "$val
 _OPENING = frozenset({"if", "range", "with", "block", "define"})
 _KEYWORDS = _OPENING | {"else", "end", "template", "break", "continue"}
 _FORMATTING = re.compile(r"\|\s*(humanize\w*|printf|toTime|query)|\bprintf\b|humanize\w*\s+\$value")
+_STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`|[\"`].*", re.DOTALL)
+"""The last alternative is a string that is not closed."""
+_LONGEST = 20_000
+"""Characters; what is longer is no text for people."""
 _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)*')
     |(?P<variable>\$\w*)(?P<fields>(?:\.\w+)*)
@@ -73,7 +77,7 @@ class Template:
 def template(text: str) -> Template:
     """Read a template."""
     found = Template()
-    if "{{" not in text:
+    if "{{" not in text or len(text) > _LONGEST:
         return found
     found.actions, unclosed = _actions(text)
     if unclosed:
@@ -105,8 +109,8 @@ def _end_of_action(text: str, at: int) -> int:
     while at < len(text):
         if text.startswith("}}", at):
             return at
-        string = re.match(r"\"(?:[^\"\\\n]|\\.)*\"|`[^`]*`", text[at:])
-        at += string.end() if string else 1
+        string = _STRING.match(text, at)
+        at = string.end() if string else at + 1
     return -1
 
 

@@ -29,7 +29,8 @@ from stigmer_ops.monitoring.lint.promql.syntax import (
     Text,
 )
 
-MAXIMUM_LENGTH = 100_000
+MAXIMUM_LENGTH = 20_000
+"""The longest expressions of public rule sets have three thousand characters."""
 MAXIMUM_DEPTH = 60
 """Of brackets in each other."""
 MAXIMUM_OPERATORS = 150
@@ -38,6 +39,7 @@ MAXIMUM_OPERATORS = 150
 _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     |(?P<raw>`[^`]*`)
+    |(?P<unclosed>["'`].*)
     |(?P<comment>\#[^\n]*)
     |(?P<word>[A-Za-z_:][\w:]*)
     |(?P<number>(?:\d|\.\d)[\w.]*(?:(?<=[eE])[+-]\d+)?)

@@ -10,6 +10,7 @@ from stigmer_ops.monitoring.lint.model import (
     Problem,
     Severity,
 )
+from stigmer_ops.monitoring.lint.promql.labels import Labels
 from stigmer_ops.monitoring.lint.promql.pairing import needs_group, why_itself, why_unpaired
 from stigmer_ops.monitoring.lint.promql.syntax import (
     SELECTING,
@@ -17,6 +18,7 @@ from stigmer_ops.monitoring.lint.promql.syntax import (
     Binary,
     Call,
     Expr,
+    Selector,
     is_scalar,
 )
 from stigmer_ops.monitoring.lint.rules import examples as ex
@@ -80,6 +82,8 @@ def _paired(expression: Expression) -> Iterator[Binary]:
 def _dropped(expression: Expression, context: Context) -> Iterator[Problem]:
     for visited in expression.nodes:
         for label, inner, what in _asked(visited.node):
+            if label == "le" and not _has_buckets(inner, context):
+                continue
             labels = context.inference.labels(inner)
             if label in labels.may or label == "__name__":
                 continue
@@ -88,6 +92,18 @@ def _dropped(expression: Expression, context: Context) -> Iterator[Problem]:
                 f"and no {label}",
                 expression.place_of(label),
             )
+
+
+def _has_buckets(expr: Expr, context: Context) -> bool:
+    """Whether a histogram is of the classic kind: a native one has no le."""
+    names: list[str] = []
+
+    def visit(found: Expr) -> None:
+        if isinstance(found, Selector):
+            names.append(found.name)
+
+    context.inference.expanded(expr, visit)
+    return any(name.endswith("_bucket") for name in names)
 
 
 def _asked(node: Expr) -> Iterator[tuple[str, Expr, str]]:
@@ -110,18 +126,36 @@ def _not_in_result(rule: Rule, context: Context) -> Iterator[Problem]:
     for field, entries in (("annotations", rule.annotations), ("labels", rule.labels)):
         for name, value in entries.items():
             for label in template(value.text).labels:
-                if (
-                    label in labels.may
-                    or label in rule.labels
-                    or label in ("alertname", "__name__")
-                ):
-                    continue
-                yield Problem(
-                    f"{name}: $labels.{label} is always empty: the expression returns "
-                    f"{context.inference.listed(labels)}",
-                    rule.place_of(field, name),
-                    "keep the label in the aggregation, or leave it out of the text",
-                )
+                problem = _label_problem(label, labels, rule, context)
+                if problem is not None:
+                    told, severity = problem
+                    yield Problem(
+                        f"{name}: $labels.{label} {told}",
+                        rule.place_of(field, name),
+                        "keep the label in the aggregation, or leave it out of the text",
+                        severity,
+                    )
+
+
+def _label_problem(
+    label: str, labels: Labels, rule: Rule, context: Context
+) -> tuple[str, Severity | None] | None:
+    if label == "__name__":
+        return None
+    if label not in labels.may:
+        return f"is always empty: the expression returns {context.inference.listed(labels)}", None
+    of_rule = label in rule.labels or label == "alertname"
+    if of_rule and label not in labels.must and not _selects_alerts(rule):
+        return (
+            "is empty unless the series itself has it: what the rule adds is not in $labels",
+            Severity.WARNING,
+        )
+    return None
+
+
+def _selects_alerts(rule: Rule) -> bool:
+    expression = rule.expression
+    return expression is not None and any(s.name == "ALERTS" for s in expression.selectors)
 
 
 RULES = (
@@ -176,7 +210,7 @@ RULES = (
         Severity.ERROR,
         "A label is asked of an expression that does not have it any more.",
         "An aggregation, a matching or the catalogue says that it is gone: by() leaves out what "
-        "it does not name, and histogram_quantile() finds nothing without `le`.",
+        "it does not name, and histogram_quantile() finds nothing in buckets without `le`.",
         Expression,
         _dropped,
         ex.expression("histogram_quantile(0.99, sum by (job) (rate(latency_bucket[5m]))) > 1"),
@@ -186,8 +220,8 @@ RULES = (
         "label-not-in-result",
         Severity.ERROR,
         "A template asks for a label that the expression cannot return.",
-        "`$labels` holds what the expression returns and what the rule adds. Anything else is "
-        'empty: the notification says "in " and no more.',
+        "`$labels` holds what the expression returns, without the labels that the rule adds and "
+        'without alertname. Anything else is empty: the notification says "in " and no more.',
         Rule,
         _not_in_result,
         ex.alert(

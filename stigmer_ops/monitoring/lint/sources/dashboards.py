@@ -83,11 +83,11 @@ class Target:
     @property
     def data_source_kind(self) -> str:
         """prometheus, loki or another plugin: its own, else its panel's, else the dashboard's."""
-        return (
-            self.data_source.kind
-            or self.panel.data_source.kind
-            or self.panel.dashboard.data_source_kind
-        )
+        for source in (self.data_source, self.panel.data_source):
+            kind = self.panel.dashboard.kind_of(source)
+            if kind:
+                return kind
+        return self.panel.dashboard.data_source_kind
 
     @property
     def is_promql(self) -> bool:
@@ -208,6 +208,15 @@ class Dashboard:
     def data_source_kind(self) -> str:
         """The plugin of its first data source variable."""
         return next((variable.query for variable in self.data_source_variables), "")
+
+    def kind_of(self, source: DataSource) -> str:
+        """The plugin of a data source: as it says, or its variable, or its name; else empty."""
+        if source.kind:
+            return source.kind
+        for variable in self.data_source_variables:
+            if source.uid in (f"${variable.key}", f"${{{variable.key}}}"):
+                return variable.query
+        return "loki" if "loki" in source.uid.lower() else ""
 
     @property
     def targets(self) -> Iterator[Target]:

@@ -21,6 +21,8 @@ _MAXIMUM_BYTES = 50_000_000
 _LOOKS_LIKE_OURS = re.compile(
     r"^[ \t]*(?:-[ \t]+)?(?:groups|alert|record|alert_rule_test)[ \t]*:", re.MULTILINE
 )
+_MAY_BE_OURS = re.compile(r"groups|PrometheusRule|tests|rule_files|panels|rows|elements|dashboard")
+"""Words of which one is in whatever is linted: other files of a folder are not parsed."""
 
 
 class FileKind(StrEnum):
@@ -112,6 +114,8 @@ def source_of(path: str, text: str, *, named: bool = True) -> SourceFile:
     """What a text is that is, or would be, at `path`."""
     if path.endswith(".md"):
         return SourceFile(path, named, FileKind.PAGE, text)
+    if not named and not _MAY_BE_OURS.search(text):
+        return SourceFile(path, named, FileKind.OTHER, text)
     try:
         documents = _documents(path, text)
     except TreeError as error:
@@ -164,9 +168,17 @@ def _kind_of(document: Mapping) -> FileKind:
     if "tests" in document or ("rule_files" in document and "evaluation_interval" in document):
         return FileKind.TESTS
     # Grafana's own provisioned alerts have groups too, and a version of their format.
-    if "groups" in document and "apiVersion" not in document:
+    if "groups" in document and "apiVersion" not in document and _holds_rules(document):
         return FileKind.RULES
     return FileKind.OTHER
+
+
+def _holds_rules(document: Mapping) -> bool:
+    """Whether its groups look like rule groups: other formats have groups of their own."""
+    groups = document.mappings("groups")
+    if not groups:
+        return not document.items("groups") and len(document.keys) == 1
+    return any({"rules", "name", "interval"} & set(group.keys) for group in groups)
 
 
 def rule_resources(document: Mapping) -> list[Mapping]:

@@ -18,7 +18,8 @@ RATE_INTERVAL = timedelta(minutes=11, seconds=7)
 """What $__rate_interval is."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?:[.:][^}]*)?\}|\$(\w+)|\[\[(\w+)(?::\w+)?\]\]")
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|[\"'`].*", re.DOTALL)
+"""The last alternative is a string that is not closed."""
 _RANGES = {
     "__rate_interval": "11m7s",
     "__interval": "3m7s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 
@@ -373,3 +374,60 @@ def test_own_rules_and_dashboard_are_clean() -> None:
     assert loud == []
     assert report.counts.alerts >= 25
     assert report.counts.panels >= 30
+
+
+def test_labels_that_the_rule_adds_are_not_in_its_templates(tmp_path: Path) -> None:
+    annotations = "annotations: {summary: x, runbook_url: x, description: '{{ $labels.%s }}'}\n"
+    closed = f"expr: sum by (job) (up) == 0\n{annotations % 'severity'}"
+    assert only(findings(tmp_path, closed), "label-not-in-result").severity is Severity.ERROR
+    for label in ("severity", "alertname"):
+        finding = only(findings(tmp_path, annotations % label), "label-not-in-result")
+        assert finding.severity is Severity.WARNING
+        assert "what the rule adds is not in $labels" in finding.message
+    assert findings(tmp_path, annotations % "job") == []
+    assert findings(tmp_path, 'expr: up{severity="x"} == 0\n' + annotations % "severity") == []
+
+
+def test_quantiles_of_native_histograms_need_no_le(tmp_path: Path) -> None:
+    native = "expr: histogram_quantile(0.9, sum by (job) (rate(latency_seconds[5m]))) > 1\n"
+    assert findings(tmp_path, native) == []
+
+
+def test_fields_of_newer_versions_are_said_once_and_expressions_judged(tmp_path: Path) -> None:
+    text = alert("expr: sum(up\n").replace("name: example", "name: example\n  query_offset: 1m")
+    report = report_on(tmp_path, {"rules.yaml": text})
+    told = {f.rule: f.severity for f in report.findings}
+    assert told == {"unknown-field": Severity.WARNING, "promql-syntax": Severity.ERROR}
+
+
+def test_queries_for_other_data_sources_are_left_alone(tmp_path: Path) -> None:
+    variables = [
+        {"type": "datasource", "name": "datasource", "query": "prometheus"},
+        {"type": "datasource", "name": "logs", "query": "loki"},
+    ]
+    targets = [{"expr": 'sum(rate({app="a"} |= "b" [5m]))'}]
+    panels = [
+        {"id": number, "type": "timeseries", "datasource": source, "targets": targets}
+        for number, source in enumerate(("Loki prod", {"uid": "${logs}"}, {"type": "loki"}))
+    ]
+    dashboard = {"title": "x", "templating": {"list": variables}, "panels": panels}
+    text = json.dumps(dashboard)
+    report = report_on(tmp_path, {"d.json": text})
+    found = {f.rule for f in report.findings}
+    assert "target-promql-rule" not in found
+    assert "target-logql-auto-rule" in found
+
+
+def test_pages_are_read_as_markdown(tmp_path: Path) -> None:
+    page = (
+        "# ExampleDown #\n\n## Meaning\n\n```console\n## Impact\n[x](gone.md)\n```\n\n"
+        '## Diagnosis ##\n[here](rules.yaml#x) [there](gone.md "title") [web](https://x/y.md)\n'
+        "```promql\nsum(up)\n```\n```promql\nsum(\n```\n"
+    )
+    report = report_on(tmp_path, {"rules.yaml": alert(""), "ExampleDown.md": page})
+    told = {f.rule: (f.line, f.column, f.message) for f in report.findings}
+    assert told == {
+        "page-link-dead": (11, 30, "gone.md does not exist"),
+        "page-section-missing": (1, 1, "the page has no section Impact, Mitigation"),
+        "promql-syntax": (16, 5, "unclosed left parenthesis"),
+    }

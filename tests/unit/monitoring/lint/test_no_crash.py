@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,34 @@ def test_binary_and_broken_files_get_a_finding(tmp_path: Path) -> None:
     assert (found["latin.yaml"].line, found["latin.yaml"].column) == (2, 9)
     assert found["zero.yaml"].rule == "file-syntax"
     assert "bom.yaml" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + '\\"' * 9_000,
+        '"' * 19_999,
+        "`" * 19_999,
+        "x{a=~'(a+)+$',a='" + "a" * 60 + "!'}",
+        "$" * 19_000,
+        "x{" + "a='" * 6_000,
+    ],
+    ids=["escapes", "quotes", "backticks", "exponential", "dollars", "matchers"],
+)
+def test_hostile_expressions_take_no_time(text: str) -> None:
+    began = time.process_time()
+    alert = {"alert": "A", "expr": text, "annotations": {"description": "{{" + text}}
+    panel = json.dumps({"title": "x", "panels": [{"targets": [{"expr": text}]}]})
+    report_on(("a.yaml", yaml.safe_dump(rules(alert))), ("d.json", panel))
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# ack " + " " * 50_000 + "x", "](" * 50_000, "# " + "#" * 50_000 + "x", "```x\n" * 20_000],
+    ids=["acknowledgement", "links", "heading", "fences"],
+)
+def test_hostile_pages_take_no_time(line: str) -> None:
+    began = time.process_time()
+    report_on(("a.md", f"# A\n{line}\n"), ("a.yaml", f"groups: []\n{line}\n"))
+    assert time.process_time() - began < 5
