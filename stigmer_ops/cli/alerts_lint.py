@@ -288,17 +288,23 @@ def _ids(given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(id for text in given or () for id in text.split(",") if id)
 
 
-def _generated(invocation: Invocation, project: Project) -> Mapping[str, str]:
-    """What generated files should be, where there are any."""
-    if not any(source.text.startswith("# Written by `stigmer-ops ") for source in project.sources):
-        return {}
-    from stigmer_ops.monitoring.catalogue import catalogue
-    from stigmer_ops.monitoring.rule_tests.starters import starter_files
-    from stigmer_ops.monitoring.rules import rule_files
+_HEADER = "# Written by `stigmer-ops alerts generate`"
 
-    settings = invocation.settings
-    everything = catalogue(settings)
-    return {**rule_files(everything, settings), **starter_files(everything, settings)}
+
+def _generated(invocation: Invocation, project: Project) -> Mapping[str, str]:
+    """What generated files should be, as far as there are any."""
+    found: dict[str, str] = {}
+    if any(file.source.text.startswith(_HEADER) for file in project.rule_files):
+        from stigmer_ops.monitoring.catalogue import catalogue
+        from stigmer_ops.monitoring.rules import rule_files
+
+        found |= rule_files(catalogue(invocation.settings), invocation.settings)
+    if any(file.source.text.startswith(_HEADER) for file in project.test_files):
+        from stigmer_ops.monitoring.catalogue import catalogue
+        from stigmer_ops.monitoring.rule_tests.starters import starter_files
+
+        found |= starter_files(catalogue(invocation.settings), invocation.settings)
+    return found
 
 
 def _write_baseline(invocation: Invocation, report: Report, path: Path) -> ExitCode:

@@ -330,3 +330,24 @@ async def test_start_up_loads_no_server_client_and_no_settings(tmp_path: Path) -
     )
     _, err = await process.communicate()
     assert json.loads(err.decode().replace("'", '"')) == []
+
+
+async def test_generated_files_that_were_edited_are_found(tmp_path: Path) -> None:
+    assert (await stigmer_ops("alerts", "generate", "--out", str(tmp_path))).code == 0
+    clean = await lint(str(tmp_path), "--select", "generated")
+    assert clean.code == 0, clean.out
+    for name in ("stigmer-workers.yaml", "tests/generated/stigmer-workers.yaml"):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace('job="stigmer-ops"', 'job="other"', 1))
+    edited = await lint(str(tmp_path), "--select", "generated", "-o", "json")
+    assert edited.code == 1
+    assert [finding["rule"] for finding in edited.json["findings"]] == [
+        "generated-stale",
+        "generated-test-stale",
+    ]
+    path = tmp_path / "stigmer-workers.yaml"
+    line = edited.json["findings"][0]["line"]
+    assert 'job="other"' in path.read_text().split("\n")[line - 1]
+    other = {"STIGMER_OPS_MONITORING_WINDOW": "10m"}
+    moved = await stigmer_ops("alerts", "lint", str(tmp_path), variables=other)
+    assert "generated-stale" in moved.out
