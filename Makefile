@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := check
-.PHONY: check install demo test test-unit lint fmt generate check-generated bench packages clean
+.PHONY: check install demo test test-unit lint fmt generate check-generated bench mutation packages clean
 
 check: lint test
 
@@ -44,12 +44,18 @@ fmt: install
 
 # The pages and code that are written by a program from what the code declares.
 generate: install
+	$(BIN)/stigmer-ops alerts generate
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate
 
 check-generated: install
+	$(BIN)/stigmer-ops alerts generate --check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate --check
+
+# Breaks each rule in every way, to see whether its tests notice. Takes minutes.
+mutation: install packages
+	$(BIN)/stigmer-ops alerts test --mutate --no-progress
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,7 +79,8 @@ def _alert_record(alert: ActiveAlert) -> Mapping[str, Any]:
         "state": alert.state,
         "severity": alert.severity,
         "since": rfc3339(alert.since),
-        "value": alert.value,
+        # JSON has no NaN.
+        "value": alert.value if math.isfinite(alert.value) else None,
         "labels": _labels(alert),
         "description": alert.annotations.get("description", ""),
         "page": f"runbooks/alerts/{alert.name}.md",

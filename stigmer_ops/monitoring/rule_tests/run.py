@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,10 @@ def run(promtool: Promtool, files: Sequence[RuleTestFile]) -> Report:
         InputError: A rule file cannot be read.
         UnavailableError: promtool cannot be run.
     """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        tested = pool.map(lambda file: promtool.test_rules([file.path]), files)
     return Report(
-        tuple(promtool.test_rules([file.path for file in files])),
+        tuple(result for results in tested for result in results),
         tuple(hole for file in files for hole in holes(file)),
         tuple(coverage(files)),
     )
