@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,8 +26,10 @@ class Match:
     value: str
 
 
-def one_of(values: Iterable[str]) -> Match:
+def one_of(values: Sequence[str]) -> Match:
     """Any of these values, exactly."""
+    if len(values) == 1:
+        return Match("=", values[0])
     return Match("=~", "|".join(re.sub(r"([^\w/: -])", r"\\\1", value) for value in values))
 
 

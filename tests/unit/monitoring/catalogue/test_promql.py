@@ -60,13 +60,17 @@ def test_aggregation_keeps_the_labels_that_tell_installations_apart() -> None:
 
 @pytest.mark.parametrize("value", ["a.b", "a|b", 'quo"te', "back\\slash", "[x](y)*", "Ünï-cøde"])
 def test_one_of_matches_the_value_itself(value: str) -> None:
-    selector = SCOPE.select(m.POLLERS.series, task_queue=one_of([value]))
+    selector = SCOPE.select(m.POLLERS.series, task_queue=one_of([value, "other"]))
     parsed = promql_parser.parse(selector)
     assert isinstance(parsed, promql_parser.VectorSelector)
     (matcher,) = (found for found in parsed.matchers.matchers if found.name == "task_queue")
 
     assert re.fullmatch(matcher.value, value)
     assert not re.fullmatch(matcher.value, value + "x")
+
+
+def test_one_of_a_single_value_is_an_equality() -> None:
+    assert one_of(["a.b"]) == Match("=", "a.b")
 
 
 def test_other_than_is_an_inequality() -> None:
