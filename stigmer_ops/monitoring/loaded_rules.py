@@ -69,13 +69,13 @@ class Comparison:
 
     Attributes:
         missing: Not loaded.
-        different: Loaded, with another expression, `for`, label or annotation.
+        different: Loaded, and not the same: name, and in what (expr, for, labels and so on).
         surplus: Loaded in one of our groups, and not generated.
         failing: Loaded, and their last evaluation failed: name and reason.
     """
 
     missing: tuple[str, ...]
-    different: tuple[str, ...]
+    different: tuple[tuple[str, tuple[str, ...]], ...]
     surplus: tuple[str, ...]
     failing: tuple[tuple[str, str], ...]
 
@@ -124,13 +124,17 @@ def compare(loaded: Sequence[LoadedRule], generated: Mapping[str, Sequence[Rule]
     return Comparison(
         missing=tuple(name for group, name in wanted if (group, name) not in found),
         different=tuple(
-            key[1]
+            (key[1], parts)
             for key, definition in wanted.items()
-            if key in found and found[key].definition != definition
+            if key in found and (parts := _different_parts(found[key].definition, definition))
         ),
         surplus=tuple(name for group, name in found if (group, name) not in wanted),
         failing=tuple((rule.name, rule.problem) for rule in found.values() if rule.problem),
     )
+
+
+def _different_parts(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(part for part in one if one[part] != other[part])
 
 
 def _generated_definition(rule: Rule) -> Mapping[str, Any]:

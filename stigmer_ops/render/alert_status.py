@@ -66,7 +66,9 @@ def status_record(status: Status) -> Mapping[str, Any]:
         "rules": {
             "equal": status.rules.equal,
             "missing": list(status.rules.missing),
-            "different": list(status.rules.different),
+            "different": [
+                {"rule": name, "parts": list(parts)} for name, parts in status.rules.different
+            ],
             "surplus": list(status.rules.surplus),
             "failing": [{"rule": name, "error": error} for name, error in status.rules.failing],
         },
@@ -124,12 +126,12 @@ def _rule_lines(rules: Comparison) -> Iterator[Text]:
     if rules.equal:
         yield Text("the rules are those of `stigmer-ops alerts generate`", style="green")
         return
-    for what, names in (
-        ("is not loaded", rules.missing),
-        ("differs from the generated rule", rules.different),
-        ("is loaded, and not generated", rules.surplus),
-    ):
-        for name in names:
-            yield Text(f"{visible(name)} {what}", style="red")
+    for name in rules.missing:
+        yield Text(f"{visible(name)} is not loaded", style="red")
+    for name, parts in rules.different:
+        text = f"{visible(name)} differs from the generated rule in {', '.join(parts)}"
+        yield Text(text, style="red")
+    for name in rules.surplus:
+        yield Text(f"{visible(name)} is loaded, and not generated", style="red")
     for name, error in rules.failing:
         yield Text(f"{visible(name)} cannot be evaluated: {visible(error)}", style="red")

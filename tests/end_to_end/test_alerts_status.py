@@ -75,9 +75,9 @@ async def test_what_fires_is_a_finding_and_so_are_other_rules(tmp_path: Path) ->
     ]
     assert firing[0]["description"].startswith("Prometheus reaches no exporter")
     assert found.json["rules"]["missing"] == ["StigmerRollbackTriggered"]
-    assert "StigmerExporterDown" in found.json["rules"]["different"]
+    assert {"rule": "StigmerExporterDown", "parts": ["for"]} in found.json["rules"]["different"]
     assert "StigmerRollbackTriggered is not loaded" in table.out
-    assert "StigmerExporterDown differs from the generated rule" in table.out
+    assert "StigmerExporterDown differs from the generated rule in for" in table.out
 
 
 async def test_rules_of_other_settings_differ(tmp_path: Path) -> None:
@@ -87,7 +87,9 @@ async def test_rules_of_other_settings_differ(tmp_path: Path) -> None:
             variables={URL: url, "STIGMER_OPS_MONITORING_THRESHOLDS_CRITICAL_AGE": "6h"},
         )
     assert found.code == 1
-    assert found.json["rules"]["different"] == ["StigmerExternalActivityStuck"]
+    assert found.json["rules"]["different"] == [
+        {"rule": "StigmerExternalActivityStuck", "parts": ["expr"]}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -65,17 +65,17 @@ def test_rules_in_prometheus_own_layout_are_equal() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "part"),
     [
-        {"query": 'a{d="e",b="c"} > 2'},
-        {"duration": 60},
-        {"keepFiringFor": 60},
-        {"labels": {"severity": "warning"}},
-        {"annotations": {"summary": "It is not."}},
+        ({"query": 'a{d="e",b="c"} > 2'}, "expr"),
+        ({"duration": 60}, "for"),
+        ({"keepFiringFor": 60}, "keep_firing_for"),
+        ({"labels": {"severity": "warning"}}, "labels"),
+        ({"annotations": {"summary": "It is not."}}, "annotations"),
     ],
 )
-def test_each_part_of_a_rule_is_compared(change: dict[str, Any]) -> None:
-    assert compare(loaded(change), GENERATED).different == ("Broken",)
+def test_each_part_of_a_rule_is_compared(change: dict[str, Any], part: str) -> None:
+    assert compare(loaded(change), GENERATED).different == (("Broken", (part,)),)
 
 
 def test_rules_are_missing_or_too_many() -> None:
@@ -91,7 +91,9 @@ def test_evaluation_that_fails_is_told() -> None:
 
 
 def test_promql_of_a_newer_prometheus_is_compared_as_text() -> None:
-    assert compare(loaded({"query": "novel syntax ?"}), GENERATED).different == ("Broken",)
+    assert compare(loaded({"query": "novel syntax ?"}), GENERATED).different == (
+        ("Broken", ("expr",)),
+    )
 
 
 def test_active_alerts_have_their_times_and_values() -> None:

@@ -113,7 +113,7 @@ def _numbers(scope: Scope) -> Iterator[Alert]:
         unit=Unit.COUNT,
         panel="unsafe-settings",
         summary="External activities wait with options that are unsafe for them.",
-        description=f"{value(Unit.COUNT)} {_WHERE} have an unsafe {of('setting')}.",
+        description=f"{of('setting')} is unsafe for {value(Unit.COUNT)} {_WHERE}.",
         next_command=_DIAGNOSE,
     )
 
@@ -129,8 +129,8 @@ def _lost(scope: Scope) -> Iterator[Alert]:
         panel="timed-out",
         summary="An external activity timed out, and its workflow got no answer.",
         description=(
-            f"{value(Unit.COUNT)} external activities in {of('namespace')} timed out in the last "
-            "15 minutes."
+            f"External activities in {of('namespace')} that timed out in the last 15 minutes: "
+            f"{value(Unit.COUNT)}."
         ),
         next_command=_DIAGNOSE,
     )
@@ -145,8 +145,9 @@ def _lost(scope: Scope) -> Iterator[Alert]:
         panel="attempt-timeouts",
         summary="An external activity timed out and was retried, so its token is stale.",
         description=(
-            f"{value(Unit.COUNT)} attempts of {_WHERE} ended with a {of('timeout_type')} timeout "
-            "and were tried again: the agent's work starts over, and the first result is refused."
+            f"Attempts of {_WHERE} that ended with a {of('timeout_type')} timeout and were tried "
+            f"again: {value(Unit.COUNT)}. The agent's work starts over, and the first result is "
+            "refused."
         ),
         next_command=_DIAGNOSE,
     )

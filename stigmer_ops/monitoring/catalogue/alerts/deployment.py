@@ -26,6 +26,6 @@ def alerts(scope: Scope) -> Iterator[Alert]:
         unit=Unit.COUNT,
         panel="critical-alerts",
         summary="A deployment that is under way or just done should be rolled back.",
-        description=f"{value(Unit.COUNT)} critical alerts fire.",
+        description=f"Critical alerts that fire: {value(Unit.COUNT)}.",
         next_command="stigmer-ops alerts status",
     )
