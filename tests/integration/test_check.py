@@ -194,7 +194,7 @@ async def test_read_only_mode_asks_no_worker(sandbox: Sandbox, tmp_path: Path) -
         ("token-not-passed", {}, "no-handshake-stuck"),
         (
             "still-running",
-            {"STIGMER_OPS_THRESHOLDS_NEAR_DEADLINE_SHARE": "0.0001"},
+            {"STIGMER_OPS_THRESHOLDS_NEAR_DEADLINE_SHARE": "0.000001"},
             "no-handshake-near-deadline",
         ),
         ("unsafe-retries", {}, "activity-settings-safe"),
