@@ -13,6 +13,7 @@ from typing import Any
 
 import promql_parser
 
+from stigmer_ops.monitoring.promql_guard import guarded
 from stigmer_ops.monitoring.rules import Rule
 
 _ZERO = timedelta(0)
@@ -165,8 +166,8 @@ def _definition(
 
 def _canonical(expr: str) -> str:
     try:
-        return promql_parser.parse(expr).prettify()
-    except ValueError:  # PromQL of a newer Prometheus
+        return promql_parser.parse(guarded(expr)).prettify()
+    except ValueError:  # PromQL of a newer Prometheus, or nested too deeply to be parsed
         return expr
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 
 import promql_parser
 
+from stigmer_ops.monitoring.promql_guard import guarded
+
 
 def selected_names(expr: str) -> frozenset[str]:
     """The metric names that an expression selects.
 
     Raises:
-        ValueError: It is no PromQL.
+        ValueError: It is no PromQL, or nested too deeply to be parsed.
     """
     found: set[str] = set()
 
@@ -21,7 +23,7 @@ def selected_names(expr: str) -> frozenset[str]:
         if isinstance(node, promql_parser.VectorSelector):
             found.update(_names(node))
 
-    promql_parser.walk(promql_parser.parse(expr), pre_visit=visit)
+    promql_parser.walk(promql_parser.parse(guarded(expr)), pre_visit=visit)
     return frozenset(found)
 
 

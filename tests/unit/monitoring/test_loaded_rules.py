@@ -96,6 +96,11 @@ def test_promql_of_a_newer_prometheus_is_compared_as_text() -> None:
     )
 
 
+def test_rule_that_would_end_the_process_is_compared_as_text() -> None:
+    deep = "(" * 10_000 + "x" + ")" * 10_000
+    assert compare(loaded({"query": deep}), GENERATED).different == (("Broken", ("expr",)),)
+
+
 def test_active_alerts_have_their_times_and_values() -> None:
     (alert,) = loaded()[1].alerts
     assert alert.since == datetime(2026, 11, 24, 8, 0, 0, 123456, tzinfo=UTC)

@@ -33,6 +33,11 @@ def test_what_is_no_promql_is_an_error() -> None:
         selected_names("sum(")
 
 
+def test_what_would_end_the_process_is_an_error() -> None:
+    with pytest.raises(ValueError, match="characters, more than"):
+        selected_names("(" * 10_000 + "x" + ")" * 10_000)
+
+
 def test_needed_follows_recorded_names_down() -> None:
     assert needed(["Alert"], EXPRESSIONS) == {"Alert", "a:ratio", "a:rate5m", "b:rate5m"}
     assert needed(["b:rate5m"], EXPRESSIONS) == {"b:rate5m"}

@@ -1,14 +1,11 @@
 """From PromQL text to expressions, through promql-parser.
 
-promql-parser ends the process on 10,000 parentheses, and needs seconds for a few thousand
-operators; both are refused here before it sees them. It does not know what Prometheus 2 knows
-beyond it: `holt_winters` and strings in backticks.
+It does not know all that Prometheus 2 knows: `holt_winters` is added here. What it must not be
+given is kept from it by `promql_guard`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import timedelta
 from functools import lru_cache
 
@@ -28,37 +25,7 @@ from stigmer_ops.monitoring.lint.promql.syntax import (
     Subquery,
     Text,
 )
-
-MAXIMUM_LENGTH = 20_000
-"""The longest expressions of public rule sets have three thousand characters."""
-MAXIMUM_DEPTH = 60
-"""Of brackets in each other."""
-MAXIMUM_OPERATORS = 150
-"""Of one expression; each may be one level of the tree."""
-
-_TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    |(?P<raw>`[^`]*`)
-    |(?P<unclosed>["'`].*)
-    |(?P<comment>\#[^\n]*)
-    |(?P<word>[A-Za-z_:][\w:]*)
-    |(?P<number>(?:\d|\.\d)[\w.]*(?:(?<=[eE])[+-]\d+)?)
-    |(?P<open>[(\[{])
-    |(?P<close>[)\]}])
-    |(?P<operator>=~|!~|!=|==|<=|>=|[-+*/%^<>=])
-    |(?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
-_WORD_OPERATORS = frozenset({"and", "or", "unless", "atan2"})
-_OPERATOR_PARTS = (*_WORD_OPERATORS, *"-+*/%^<>=!")
-
-
-class PromQLError(Exception):
-    """It is no PromQL, as far as can be told without Prometheus."""
-
-
-class TooDeepError(PromQLError):
-    """It is nested so deeply that parsers fail on it."""
+from stigmer_ops.monitoring.promql_guard import PromQLError, guarded
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +36,7 @@ def parse(text: str) -> Expr:
         TooDeepError: It was not parsed, because parsing it could end the process.
         PromQLError: It is no PromQL.
     """
-    prepared = _prepared(text)
+    prepared = guarded(text)
     _know_older_functions()
     try:
         return _converted(parser.parse(prepared))
@@ -83,48 +50,6 @@ def _know_older_functions() -> None:
     kinds = parser.ValueType
     taken = [kinds.Matrix, kinds.Scalar, kinds.Scalar]
     parser.register_extra_functions([parser.Function("holt_winters", taken, kinds.Vector)])
-
-
-def _prepared(text: str) -> str:
-    """`text` for promql-parser, unless its nesting forbids it."""
-    if len(text) > MAXIMUM_LENGTH:
-        raise TooDeepError(f"it has {len(text)} characters, more than {MAXIMUM_LENGTH}")
-    if _is_harmless(text):
-        return text
-    tokens = list(_TOKEN.finditer(text))
-    depth, operators = _nesting(tokens)
-    if depth > MAXIMUM_DEPTH:
-        raise TooDeepError(f"it is nested {depth} deep, more than {MAXIMUM_DEPTH}")
-    if operators > MAXIMUM_OPERATORS:
-        raise TooDeepError(f"it has {operators} operators, more than {MAXIMUM_OPERATORS}")
-    return "".join(
-        json.dumps(token[0][1:-1]) if token.lastgroup == "raw" else token[0] for token in tokens
-    )
-
-
-def _nesting(tokens: list[re.Match[str]]) -> tuple[int, int]:
-    """How deep brackets are in each other, and how many operators there are outside of matchers."""
-    depth = deepest = operators = 0
-    in_matchers = False
-    for token in tokens:
-        kind, part = token.lastgroup, token[0]
-        if kind == "open":
-            depth += 1
-            deepest = max(deepest, depth)
-            in_matchers = part == "{"
-        elif kind == "close":
-            depth -= 1
-            in_matchers = False
-        elif not in_matchers:
-            operators += kind == "operator" or part in _WORD_OPERATORS
-    return deepest, operators
-
-
-def _is_harmless(text: str) -> bool:
-    """Whether it is so short of brackets and operators that they need not be told apart."""
-    operators = sum(map(text.count, _OPERATOR_PARTS))
-    brackets = sum(map(text.count, "([{"))
-    return operators <= MAXIMUM_OPERATORS and brackets <= MAXIMUM_DEPTH and "`" not in text
 
 
 def _told(message: str) -> str:

@@ -18,11 +18,12 @@ from stigmer_ops.monitoring.lint.model import (
     Problem,
     Severity,
 )
-from stigmer_ops.monitoring.lint.promql.reading import PromQLError, parse
+from stigmer_ops.monitoring.lint.promql.reading import parse
 from stigmer_ops.monitoring.lint.rules import examples as ex
 from stigmer_ops.monitoring.lint.sources.dashboards import Dashboard, Variable
 from stigmer_ops.monitoring.lint.sources.grafana_variables import any_used, filled_in, used_in
 from stigmer_ops.monitoring.lint.sources.tree import Scalar
+from stigmer_ops.monitoring.promql_guard import PromQLError
 
 _VARIABLE_QUERY = re.compile(
     r"(label_names|label_values|metrics|query_result)\s*\((.*)\)\s*", re.DOTALL

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from stigmer_ops.monitoring.lint.context import Context
 from stigmer_ops.monitoring.lint.model import LintRule, Problem, Severity
-from stigmer_ops.monitoring.lint.promql.reading import PromQLError, parse
+from stigmer_ops.monitoring.lint.promql.reading import parse
 from stigmer_ops.monitoring.lint.promql.syntax import (
     Binary,
     Call,
@@ -22,6 +22,7 @@ from stigmer_ops.monitoring.lint.promql.syntax import (
 from stigmer_ops.monitoring.lint.sources.expression import Expression, Role
 from stigmer_ops.monitoring.lint.sources.grafana_variables import IN_MATCHER
 from stigmer_ops.monitoring.lint.sources.rule_files import Rule
+from stigmer_ops.monitoring.promql_guard import PromQLError
 
 _NOISY_TIMES = 20
 _NOISY_SHARE = 0.5

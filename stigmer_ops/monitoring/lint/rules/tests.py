@@ -8,13 +8,14 @@ from datetime import timedelta
 
 from stigmer_ops.monitoring.lint.context import Context
 from stigmer_ops.monitoring.lint.model import LintRule, Problem, Severity
-from stigmer_ops.monitoring.lint.promql.reading import PromQLError, parse
+from stigmer_ops.monitoring.lint.promql.reading import parse
 from stigmer_ops.monitoring.lint.promql.syntax import Selector, selectors
 from stigmer_ops.monitoring.lint.rules import examples as ex
 from stigmer_ops.monitoring.lint.sources.rule_files import Rule, duration
 from stigmer_ops.monitoring.lint.sources.series import samples_in
 from stigmer_ops.monitoring.lint.sources.test_files import RuleTest, TestFile
 from stigmer_ops.monitoring.lint.sources.tree import Mapping
+from stigmer_ops.monitoring.promql_guard import PromQLError
 
 _LOOKBACK = timedelta(minutes=5)
 

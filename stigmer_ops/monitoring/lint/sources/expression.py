@@ -8,8 +8,9 @@ from enum import StrEnum
 from functools import cached_property
 
 from stigmer_ops.monitoring.lint.model import Place
-from stigmer_ops.monitoring.lint.promql.reading import PromQLError, TooDeepError, parse
+from stigmer_ops.monitoring.lint.promql.reading import parse
 from stigmer_ops.monitoring.lint.promql.syntax import Expr, Selector, Visited, selectors, walk
+from stigmer_ops.monitoring.promql_guard import PromQLError, TooDeepError
 
 
 class Role(StrEnum):

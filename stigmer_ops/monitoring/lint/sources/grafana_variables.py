@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
-from stigmer_ops.monitoring.lint.promql.reading import PromQLError, parse
+from stigmer_ops.monitoring.lint.promql.reading import parse
+from stigmer_ops.monitoring.promql_guard import PromQLError
 
 IN_MATCHER = "grafana_variable_value"
 """What a variable is in a label matcher."""

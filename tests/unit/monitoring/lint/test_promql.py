@@ -13,8 +13,9 @@ from stigmer_ops.monitoring.lint.promql.bounds import Limits
 from stigmer_ops.monitoring.lint.promql.inference import Inference, Recorded
 from stigmer_ops.monitoring.lint.promql.lifetimes import Lifetimes
 from stigmer_ops.monitoring.lint.promql.pairing import needs_group, why_itself, why_unpaired
-from stigmer_ops.monitoring.lint.promql.reading import PromQLError, TooDeepError, parse
+from stigmer_ops.monitoring.lint.promql.reading import parse
 from stigmer_ops.monitoring.lint.promql.syntax import Binary, Matcher, Selector, selectors
+from stigmer_ops.monitoring.promql_guard import PromQLError, TooDeepError
 
 SERIES = (
     KnownSeries("jobs_total", Kind.COUNTER, {"queue": None, "status": None}, low=0),
