@@ -44,7 +44,8 @@ class StigmerOpsError(Exception):
         happened: One sentence: what happened, with the place (file:line, byte offset, address).
         not_done: What was therefore not done, for example "nothing was sent to Temporal". Empty
             for reads, where the missing answer says it all.
-        next_step: The next command to type, or the next thing to look at.
+        next_step: The next command to type, or the next thing to look at, where more is known
+            than what is usual for the kind of error; see `advice`.
 
     Subclasses set `reference`, a stable kebab-case name that is documented in docs/errors.md, and
     `exit_code`. Their docstring is the explanation printed there.
@@ -52,6 +53,7 @@ class StigmerOpsError(Exception):
 
     reference: ClassVar[str] = "error"
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+    usual_next_step: ClassVar[str] = "run it again with --debug and report the traceback"
 
     def __init__(self, happened: str, *, not_done: str = "", next_step: str = "") -> None:
         super().__init__(happened)
@@ -59,12 +61,18 @@ class StigmerOpsError(Exception):
         self.not_done = not_done
         self.next_step = next_step
 
+    @property
+    def advice(self) -> str:
+        """What to do next: as it was given, or what is usual for this kind of error."""
+        return self.next_step or self.usual_next_step
+
 
 class UsageError(StigmerOpsError):
     """The options contradict each other, or a value is not of the form that the option takes."""
 
     reference = "wrong-usage"
     exit_code = ExitCode.USAGE
+    usual_next_step = "add --help to see what the command takes"
 
 
 class InputError(StigmerOpsError):
@@ -75,6 +83,7 @@ class InputError(StigmerOpsError):
 
     reference = "bad-input"
     exit_code = ExitCode.USAGE
+    usual_next_step = "mend what is named there, and run the command again"
 
 
 class SettingsError(StigmerOpsError):
@@ -82,6 +91,7 @@ class SettingsError(StigmerOpsError):
 
     reference = "bad-settings"
     exit_code = ExitCode.USAGE
+    usual_next_step = "mend what is named there, then: stigmer-ops config check"
 
 
 class UnavailableError(StigmerOpsError):
@@ -89,6 +99,7 @@ class UnavailableError(StigmerOpsError):
 
     reference = "unavailable"
     exit_code = ExitCode.UNAVAILABLE
+    usual_next_step = "try again; stigmer-ops check says what is down"
 
 
 class DeniedError(StigmerOpsError):
@@ -96,6 +107,7 @@ class DeniedError(StigmerOpsError):
 
     reference = "denied"
     exit_code = ExitCode.UNAVAILABLE
+    usual_next_step = "check the credentials and the namespace: stigmer-ops config show"
 
 
 class CapabilityError(StigmerOpsError):
@@ -103,6 +115,7 @@ class CapabilityError(StigmerOpsError):
 
     reference = "capability-missing"
     exit_code = ExitCode.UNAVAILABLE
+    usual_next_step = "see what the server lacks: stigmer-ops check --category temporal"
 
 
 class RefusedError(StigmerOpsError):
@@ -110,6 +123,7 @@ class RefusedError(StigmerOpsError):
 
     reference = "refused"
     exit_code = ExitCode.REFUSED
+    usual_next_step = "look at what is pending now: stigmer-ops pending list"
 
 
 class StaleError(RefusedError):
@@ -130,3 +144,4 @@ class AuditError(StigmerOpsError):
 
     reference = "audit"
     exit_code = ExitCode.REFUSED
+    usual_next_step = "see whether the record is whole: stigmer-ops audit verify"

@@ -28,8 +28,7 @@ def error_text(error: StigmerOpsError) -> str:
     lines = [f"error: {visible(first)}", *(f"       {visible(line)}" for line in more)]
     if error.not_done:
         lines.append(f"  not done: {visible(error.not_done)}")
-    if error.next_step:
-        lines.append(f"  next: {visible(error.next_step)}")
+    lines.append(f"  next: {visible(error.advice)}")
     lines.append(f"  ({error.reference}, exit {error.exit_code.value})")
     return "\n".join(lines) + "\n"
 
@@ -41,5 +40,5 @@ def error_record(error: StigmerOpsError) -> dict[str, object]:
         "exit_code": error.exit_code.value,
         "happened": error.happened,
         "not_done": error.not_done or None,
-        "next": error.next_step or None,
+        "next": error.advice,
     }

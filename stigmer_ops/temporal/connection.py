@@ -212,5 +212,6 @@ def connection_error(target: Target, error: Exception) -> StigmerOpsError:
     reason = next((said for sign, said in reasons.items() if sign in text), text)
     return UnavailableError(
         f"cannot reach {where}: {reason}",
+        not_done="nothing was read or sent",
         next_step="check the address and TLS settings: stigmer-ops config show",
     )

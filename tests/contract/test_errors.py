@@ -13,6 +13,7 @@ import pytest
 
 import stigmer_ops
 from stigmer_ops.errors import ExitCode, StigmerOpsError
+from support.commands import commands
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -27,6 +28,7 @@ def _below(kind: type[StigmerOpsError]) -> Iterator[type[StigmerOpsError]]:
         yield from _below(below)
 
 
+COMMANDS = [name for name, _ in commands()]
 KINDS = sorted(set(_below(StigmerOpsError)), key=lambda kind: kind.__name__)
 
 
@@ -38,6 +40,14 @@ def test_error_has_a_name_an_exit_code_and_an_explanation(kind: type[StigmerOpsE
         kind.__doc__ or ""
     )
     assert kind.__name__.endswith("Error")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_error_always_says_what_to_type_next(kind: type[StigmerOpsError]) -> None:
+    assert kind.usual_next_step != StigmerOpsError.usual_next_step
+    for command in re.findall(r"stigmer-ops ((?:[a-z-]+ ?)+)", kind.usual_next_step):
+        words = command.removesuffix(" says what is down")
+        assert any(name == words or words.startswith(f"{name} ") for name in COMMANDS)
 
 
 def test_references_are_unique() -> None:

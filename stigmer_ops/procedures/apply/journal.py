@@ -44,6 +44,7 @@ class JournalError(StigmerOpsError):
 
     reference = "journal"
     exit_code = ExitCode.REFUSED
+    usual_next_step = "see what the histories hold of the plan: stigmer-ops plan verify"
 
 
 class PlanLockedError(RefusedError):
