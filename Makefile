@@ -45,11 +45,13 @@ fmt: install
 # The pages and code that are written by a program from what the code declares.
 generate: install
 	$(BIN)/stigmer-ops alerts generate
+	$(BIN)/stigmer-ops dashboards generate
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate
 
 check-generated: install
 	$(BIN)/stigmer-ops alerts generate --check
+	$(BIN)/stigmer-ops dashboards generate --check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate --check
 
