@@ -30,7 +30,7 @@ def chosen(
     A query whose series have no such label is left out: it cannot tell them apart.
     """
     given = {"service": service, "namespace": namespace}
-    wanted = {label: one_of((value,)).value for label, value in given.items() if value is not None}
+    wanted = {label: pattern_of((value,)) for label, value in given.items() if value is not None}
     plain = queries(Scope(settings))
     by_one = [queries(Scope(settings, {label: value})) for label, value in wanted.items()]
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,7 +30,12 @@ def one_of(values: Sequence[str]) -> Match:
     """Any of these values, exactly."""
     if len(values) == 1:
         return Match("=", values[0])
-    return Match("=~", "|".join(re.sub(r"([^\w/: -])", r"\\\1", value) for value in values))
+    return Match("=~", pattern_of(values))
+
+
+def pattern_of(values: Iterable[str]) -> str:
+    """The regular expression, in Prometheus' syntax, that matches exactly these values."""
+    return "|".join(re.sub(r"([^\w/: -])", r"\\\1", value) for value in values)
 
 
 def other_than(value: str) -> Match:
