@@ -11,7 +11,7 @@ from stigmer_ops.monitoring.answer import Absence, Answer, Judgement, Limit, Rea
 from stigmer_ops.monitoring.catalogue import expressions
 from stigmer_ops.monitoring.catalogue.metrics import METRICS
 from stigmer_ops.monitoring.catalogue.model import Catalogue, Emitter, Operator, Query
-from stigmer_ops.monitoring.catalogue.promql import Scope, one_of
+from stigmer_ops.monitoring.catalogue.promql import Scope, pattern_of
 from stigmer_ops.monitoring.catalogue.queries import queries
 from stigmer_ops.monitoring.prometheus import Prometheus
 from stigmer_ops.monitoring.trend import aligned
