@@ -184,10 +184,8 @@ class Monitoring(_Section):
 
     prometheus: str | None = Field(default=None, pattern="^https?://")
     """Base URL of Prometheus, http(s)://host:port; unset: it is not asked."""
-    alertmanager: str | None = Field(default=None, pattern="^https?://")
-    """Base URL of Alertmanager, http(s)://host:port; unset: it is not asked."""
     prometheus_timeout: Duration = timedelta(seconds=10)
-    """How long Prometheus and Alertmanager may take to answer."""
+    """How long Prometheus may take to answer."""
     runbook_url: str = "https://runbooks.example.com/alerts/{alert}"
     """Where an alert's page is; {alert} is replaced by its name."""
     dashboard_url: str = "https://grafana.example.com/d/{uid}?viewPanel={panel}"

@@ -48,11 +48,6 @@ class Sighting:
     fingerprint: str = ""
     error: str = ""
 
-    @property
-    def joins(self) -> bool:
-        """Whether the line carries anything that leads to its handshake."""
-        return bool(self.execution_id or self.stigmer_run_id or self.activity)
-
 
 def sighting_in(record: Record, clock: LineClock) -> Sighting | None:
     """What `record` says; None if, taken apart, it holds no registered message after all."""

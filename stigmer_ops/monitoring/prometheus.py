@@ -21,8 +21,6 @@ from stigmer_ops.monitoring.loaded_rules import LoadedRule, loaded_rules
 
 T = TypeVar("T")
 
-MAXIMUM_POINTS = 11_000
-"""Of a series in one answer; Prometheus refuses to compute more."""
 _HOW = "check --prometheus, or monitoring.prometheus in stigmer-ops config show"
 
 

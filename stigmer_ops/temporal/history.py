@@ -77,17 +77,12 @@ class ClosingEvent:
 
 @dataclass(frozen=True, slots=True)
 class ActivityEvents:
-    """What the history of a run holds of one activity.
-
-    `started_attempt` is 0 while the activity is open: the server writes the started event only
-    when it closes.
-    """
+    """What the history of a run holds of one activity; `closing` is None while it is open."""
 
     activity_id: str
     activity_type: str
     scheduled_event_id: int
     scheduled_time: datetime | None
-    started_attempt: int = 0
     closing: ClosingEvent | None = None
 
 
@@ -108,13 +103,9 @@ async def find_activity(
         RPCError: As answered.
     """
     closings: dict[int, HistoryEvent] = {}
-    attempts: dict[int, int] = {}
     async for event in events_backwards(frontend, workflow_id, run_id):
         if event.event_type in CLOSES_ACTIVITY:
             closings[CLOSES_ACTIVITY[event.event_type](event).scheduled_event_id] = event
-        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-            started = event.activity_task_started_event_attributes
-            attempts[started.scheduled_event_id] = started.attempt
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             scheduled = event.activity_task_scheduled_event_attributes
             if event.event_id == scheduled_event_id or (
@@ -126,7 +117,6 @@ async def find_activity(
                     activity_type=scheduled.activity_type.name,
                     scheduled_event_id=event.event_id,
                     scheduled_time=moment(event, "event_time"),
-                    started_attempt=attempts.get(event.event_id, 0),
                     closing=None if closing is None else closing_event(closing),
                 )
         if event.event_id < scheduled_event_id:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
@@ -23,8 +22,6 @@ _HEADER = 32
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MEASURE = "document.documentElement.dataset.height = document.documentElement.scrollHeight"
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-
-Drawing = Callable[[DrawnPanel, Picture, float, float], Element]
 
 
 def page(picture: Picture, theme: Theme = Theme.AUTO, *, measuring: bool = False) -> str:

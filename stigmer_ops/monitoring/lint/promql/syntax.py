@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
-SET_OPERATORS = frozenset({"and", "or", "unless"})
 SELECTING = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
 """Aggregations that return some of their series as they are."""
 RATES = frozenset({"rate", "increase", "irate"})

@@ -20,14 +20,6 @@ def rules(text: str) -> Example:
     return Example(ExampleKind.RULES, text)
 
 
-def one_group(*entries: str, group: str = "") -> Example:
-    """A rule file with one group, of these rules; `group` holds more keys of the group."""
-    listed = "".join(f"  - {{{entry}}}\n" for entry in entries)
-    return rules(
-        f"groups:\n- name: g\n{group}" + (f"  rules:\n{listed}" if entries else "  rules: []\n")
-    )
-
-
 def rule_test(text: str) -> Example:
     """A file of rule tests."""
     return Example(ExampleKind.TEST, text)

@@ -17,7 +17,7 @@ from stigmer_ops.monitoring.lint.rules import examples as ex
 from stigmer_ops.monitoring.lint.sources.files import FileKind, SourceFile
 from stigmer_ops.monitoring.lint.sources.rule_files import RuleFile
 from stigmer_ops.monitoring.lint.sources.test_files import TestFile
-from stigmer_ops.monitoring.lint.sources.tree import Mapping, Node, Scalar, nodes
+from stigmer_ops.monitoring.lint.sources.tree import Mapping, nodes
 
 _GROUP_FIELDS = ("name", "interval", "limit", "rules")
 _RULE_FIELDS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
@@ -130,11 +130,6 @@ def _unknown(
         near = difflib.get_close_matches(name, list(known), 1)
         hint = f"did you mean {near[0]}?" if near else f"{what} has {', '.join(known)}"
         yield Problem(f"{name!r} is no field of {what}", key.place, hint)
-
-
-def is_text(node: Node | None) -> bool:
-    """Whether it is a scalar that is not null."""
-    return isinstance(node, Scalar) and not node.is_null
 
 
 RULES = (
