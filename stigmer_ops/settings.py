@@ -1,32 +1,24 @@
 """What is ours to configure: one YAML file, every value overridable by a STIGMER_OPS_* variable.
 
-The connection to Temporal is not here: it follows Temporal's own conventions. Each value remembers
-where it came from, so that `config show` can tell, and so that an error names file and line.
+The connection to Temporal is not here: it follows Temporal's own conventions. Where the values
+come from is read in settings_sources.py.
 
 An environment variable is the path of the value in capitals, joined by underscores:
 `thresholds.stuck_after` is `STIGMER_OPS_THRESHOLDS_STUCK_AFTER`. Lists are written as YAML
-(`[a, b]`) or separated by commas. The queue names are also taken from the variables that the
-system itself reads (`TEMPORAL_ZIGFLOW_EXECUTION_TASK_QUEUE` and its siblings), below ours.
+(`[a, b]`) or separated by commas.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import durationpy
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from stigmer_ops.errors import SettingsError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 PREFIX = "STIGMER_OPS_"
-NOT_SETTINGS = frozenset({"STIGMER_OPS_CONFIG", "STIGMER_OPS_TOKEN"})
-"""Variables with our prefix that commands read, and that are no values of the settings."""
 
 
 def _duration(value: object) -> object:
@@ -240,60 +232,10 @@ class Settings(_Section):
     """The output format where -o is not given."""
 
 
-Path_ = tuple[str, ...]
+ValuePath = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a value came from: a line of the file, a variable, or the built-in default."""
-
-    place: str
-
-    def __str__(self) -> str:
-        return self.place
-
-
-DEFAULT = Origin("default")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
-    """Settings with their origins.
-
-    `origins` maps each value's dotted path to where it came from; `file` is the file read, if any.
-    """
-
-    settings: Settings
-    origins: Mapping[str, Origin]
-    file: Path | None
-
-
-def load(file: Path | None, environment: Mapping[str, str]) -> LoadedSettings:
-    """Read the settings from `file` (None: defaults) and `environment`.
-
-    Raises:
-        SettingsError: With file and line, or the variable, of everything that is wrong.
-    """
-    values: dict[Path_, Any] = {}
-    origins: dict[Path_, Origin] = {}
-    for source in (_queue_variables(environment), _from_file(file), _variables(environment)):
-        for path, value, origin in source:
-            values[path] = value
-            origins[path] = origin
-    try:
-        settings = Settings.model_validate(_nested(values))
-    except ValidationError as error:
-        raise SettingsError(
-            "\n".join(
-                _problem(problem["loc"], problem["msg"], origins) for problem in error.errors()
-            ),
-            next_step="stigmer-ops config check",
-        ) from None
-    named = {".".join(path): origins.get(path, DEFAULT) for path, _ in leaves(settings)}
-    return LoadedSettings(settings, named, file)
-
-
-def leaves(section: BaseModel, above: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+def leaves(section: BaseModel, above: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
     """Every value of the settings with its path, in the order of declaration."""
     for name in type(section).model_fields:
         value = getattr(section, name)
@@ -303,117 +245,6 @@ def leaves(section: BaseModel, above: Path_ = ()) -> Iterator[tuple[Path_, Any]]
             yield (*above, name), value
 
 
-def variable_of(path: Path_) -> str:
+def variable_of(path: ValuePath) -> str:
     """The environment variable that overrides the value at `path`."""
     return PREFIX + "_".join(path).upper()
-
-
-_Source = Iterator[tuple[Path_, Any, Origin]]
-
-
-def _variables(environment: Mapping[str, str]) -> _Source:
-    known = {variable_of(path): path for path, _ in leaves(Settings())}
-    for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
-            continue
-        if name not in known:
-            raise SettingsError(
-                f"{name} is not a setting{_suggestion(name, known)}",
-                next_step="stigmer-ops config show lists every setting and its variable",
-            )
-        path = known[name]
-        yield path, _parsed(path, environment[name]), Origin(f"${name}")
-
-
-def _queue_variables(environment: Mapping[str, str]) -> _Source:
-    for role in TaskQueues.model_fields:
-        name = f"TEMPORAL_{role.upper()}_TASK_QUEUE"
-        if environment.get(name):
-            yield ("task_queues", role, "name"), environment[name], Origin(f"${name}")
-
-
-def _parsed(path: Path_, text: str) -> object:
-    default = dict(leaves(Settings()))[path]
-    if isinstance(default, tuple):
-        inner = text.strip().removeprefix("[").removesuffix("]")
-        return [item.strip().strip("'\"") for item in inner.split(",") if item.strip()]
-    if text == "" and default is None:
-        return None
-    return text
-
-
-def _from_file(file: Path | None) -> _Source:
-    if file is None:
-        return
-    try:
-        text = file.read_text(encoding="utf-8")
-        root = yaml.compose(text, yaml.SafeLoader)
-    except OSError as error:
-        raise SettingsError(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file}: not UTF-8 at byte {error.start}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SettingsError(f"{file}:{line}: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{file}: {error}") from error
-    if root is not None:
-        yield from _from_node(file, root, ())
-
-
-def _from_node(file: Path, node: yaml.Node, above: Path_) -> _Source:
-    if not isinstance(node, yaml.MappingNode):
-        value = yaml.SafeLoader("").construct_object(node, deep=True)
-        yield above, value, Origin(f"{file}:{node.start_mark.line + 1}")
-        return
-    seen: set[str] = set()
-    for key, child in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        if name in seen:
-            raise SettingsError(f"{file}:{line}: {'.'.join((*above, name))} is given twice")
-        seen.add(name)
-        if not _is_known((*above, name)):
-            raise SettingsError(
-                f"{file}:{line}: {'.'.join((*above, name))} is not a setting"
-                + _suggestion(name, _names_below(above)),
-                next_step="stigmer-ops config show lists every setting",
-            )
-        yield from _from_node(file, child, (*above, name))
-
-
-def _known_paths() -> Iterator[Path_]:
-    for path, _ in leaves(Settings()):
-        yield from (path[:length] for length in range(1, len(path) + 1))
-
-
-def _is_known(path: Path_) -> bool:
-    return path in set(_known_paths())
-
-
-def _names_below(above: Path_) -> list[str]:
-    return [path[-1] for path in _known_paths() if path[:-1] == above]
-
-
-def _nested(values: Mapping[Path_, Any]) -> dict[str, Any]:
-    root = Settings().model_dump()
-    for path, value in values.items():
-        place = root
-        for name in path[:-1]:
-            place = place[name]
-        if path:
-            place[path[-1]] = value
-    return root
-
-
-def _problem(location: tuple[int | str, ...], message: str, origins: Mapping[Path_, Origin]) -> str:
-    path = tuple(str(part) for part in location)
-    origin = next(
-        (origins[path[:length]] for length in range(len(path), 0, -1) if path[:length] in origins),
-        DEFAULT,
-    )
-    return f"{origin}: {'.'.join(path)}: {message.removeprefix('Value error, ')}"
-
-
-def _suggestion(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -21,7 +21,8 @@ from stigmer_ops.render.output import Document, OutputFormat, write
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stigmer_ops.settings import LoadedSettings, Settings
+    from stigmer_ops.settings import Settings
+    from stigmer_ops.settings_sources import LoadedSettings
     from stigmer_ops.temporal.connection import Target
     from stigmer_ops.temporal.frontend import Frontend
 
@@ -40,9 +41,9 @@ class Invocation:
         Raises:
             SettingsError: The file or a variable is not valid.
         """
-        from stigmer_ops import settings
+        from stigmer_ops import settings_sources
 
-        return settings.load(self.common.config, self.environment)
+        return settings_sources.load(self.common.config, self.environment)
 
     @property
     def settings(self) -> Settings:

@@ -23,7 +23,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import DataConverter, PayloadCodec
 
-from stigmer_ops import settings
+from stigmer_ops import settings_sources
 from stigmer_ops.errors import CapabilityError, UnavailableError, UsageError
 from stigmer_ops.sandbox import conditions, names
 from stigmer_ops.sandbox import server as server_module
@@ -214,7 +214,7 @@ async def test_handle_does_not_show_the_token(sandbox: Sandbox) -> None:
 async def test_environment_is_understood_by_the_settings(two_namespaces_sandbox: Sandbox) -> None:
     environment = two_namespaces_sandbox.environment()
 
-    loaded = settings.load(None, environment).settings
+    loaded = settings_sources.load(None, environment).settings
     assert loaded.stigmer.address == two_namespaces_sandbox.stigmer_address
     assert loaded.stigmer.namespace == two_namespaces_sandbox.stigmer_namespace
     assert loaded.stigmer.agent_run_timeout == timedelta(seconds=10)

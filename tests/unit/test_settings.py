@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stigmer_ops.errors import SettingsError
-from stigmer_ops.settings import Settings, leaves, load, variable_of
+from stigmer_ops.settings import Settings, leaves, variable_of
+from stigmer_ops.settings_sources import load
 
 
 def _file(tmp_path: Path, text: str) -> Path:

@@ -15,7 +15,8 @@ from stigmer_ops.handshake.registration import ProbeMethod
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.handshake.workers import ExpectedQueue, QueueWorkers
 from stigmer_ops.procedures.smoke_report import SmokeReport
-from stigmer_ops.settings import LoadedSettings, Settings
+from stigmer_ops.settings import Settings
+from stigmer_ops.settings_sources import LoadedSettings
 from stigmer_ops.stigmer.service import StigmerService, stigmer_service
 from stigmer_ops.temporal.connection import Target
 from stigmer_ops.temporal.expected_queues import expected_queues

@@ -38,7 +38,8 @@ from stigmer_ops.procedures.checks.temporal import (
     judged_skew,
 )
 from stigmer_ops.procedures.checks.workers import agreed, answered, registered
-from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE, Thresholds, load
+from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE, Thresholds
+from stigmer_ops.settings_sources import load
 from stigmer_ops.temporal.recent_callbacks import RecentCallbacks
 from stigmer_ops.temporal.server import ServerDescription
 from support.activities import pending

@@ -6,7 +6,8 @@ import pytest
 
 from stigmer_ops.errors import UsageError
 from stigmer_ops.handshake.workers import ExpectedQueue, TaskKind
-from stigmer_ops.settings import Settings, Stigmer, load
+from stigmer_ops.settings import Settings, Stigmer
+from stigmer_ops.settings_sources import load
 from stigmer_ops.temporal.expected_queues import expected_queues
 
 ACTIVITY, WORKFLOW = TaskKind.ACTIVITY, TaskKind.WORKFLOW
