@@ -1,0 +1,1 @@
+"""The Prometheus exporter: the metrics that the alerts need, computed from Temporal itself."""
