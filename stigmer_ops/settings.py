@@ -195,6 +195,9 @@ class Monitoring(_Section):
     completion_objective: float = Field(default=0.95, ge=0.94, lt=1)
     """Share of completions that shall succeed in 30 days. Below 0.94 the fastest burn-rate alert
     (14.4 times the budget) could never fire."""
+    time_scale: float = Field(default=1.0, gt=0, le=1)
+    """Less than 1 only in a sandbox, whose days are short: every `for` and every range of the rules
+    is multiplied by it."""
     thresholds: AlertThresholds = AlertThresholds()
     healthy: Healthy = Healthy()
 

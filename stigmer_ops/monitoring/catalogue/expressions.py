@@ -11,7 +11,7 @@ from datetime import timedelta
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.monitoring.catalogue import recordings as r
 from stigmer_ops.monitoring.catalogue.model import Metric
-from stigmer_ops.monitoring.catalogue.promql import Match, Scope, increase, one_of, rate
+from stigmer_ops.monitoring.catalogue.promql import Match, Scope, one_of
 
 GROUP = ("namespace", "task_queue", "activity_type")
 QUEUE = ("namespace", "task_queue", "task_type")
@@ -87,7 +87,7 @@ def unsafe_settings(scope: Scope) -> str:
 
 def timed_out(scope: Scope) -> str:
     """External activities that timed out without a callback, as the exporter counted them."""
-    each = increase(scope.select(m.ERRORS.series, error_type="timeout"), r.TIMEOUT_WINDOW)
+    each = scope.increase(scope.select(m.ERRORS.series, error_type="timeout"), r.TIMEOUT_WINDOW)
     return scope.over("sum", ("namespace",), scope.over("max", ("namespace", "service"), each))
 
 
@@ -144,14 +144,14 @@ def scan_age(scope: Scope) -> str:
 
 def scan_duration(scope: Scope, quantile: float, window: str) -> str:
     """A quantile of the duration of a scan in seconds, by kind of sweep."""
-    each = rate(scope.select(m.SCAN_DURATION.bucket), window)
+    each = scope.rate(scope.select(m.SCAN_DURATION.bucket), window)
     by_sweep = scope.over("sum", ("namespace", "sweep", "le"), each)
     return f"histogram_quantile({quantile}, {by_sweep})"
 
 
 def rpc_rate(scope: Scope, window: str) -> str:
     """Calls to Temporal a second, by status code."""
-    return scope.over("sum", ("namespace", "code"), rate(scope.select(m.RPCS.series), window))
+    return scope.over("sum", ("namespace", "code"), scope.rate(scope.select(m.RPCS.series), window))
 
 
 def rpc_error_ratio(scope: Scope) -> str:
@@ -159,7 +159,7 @@ def rpc_error_ratio(scope: Scope) -> str:
     # A workflow may close and be deleted between being listed and being described.
     failed = scope.select(m.RPCS.series, code=Match("!~", "OK|NOT_FOUND"))
     bad, all_ = (
-        scope.over("sum", ("namespace",), rate(selector, scope.window))
+        scope.over("sum", ("namespace",), scope.rate(selector, scope.window))
         for selector in (failed, scope.select(m.RPCS.series))
     )
     return f"{bad} / {all_}"

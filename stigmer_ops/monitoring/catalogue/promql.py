@@ -17,6 +17,9 @@ import promql_parser
 from stigmer_ops.monitoring.catalogue.model import Emitter, Series
 from stigmer_ops.settings import Settings
 
+SHORTEST_RANGE = timedelta(seconds=5)
+"""The least that the scale of a sandbox makes of a range: a rate needs some scrapes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -61,6 +64,18 @@ class Scope:
         """Over how long rates and ratios are computed."""
         return self.settings.monitoring.window
 
+    def lasts(self, length: timedelta) -> timedelta:
+        """How long a nominal range is where the rules run: the same, except in a sandbox."""
+        return max(scaled(length, self.settings), min(length, SHORTEST_RANGE))
+
+    def rate(self, selector: str, window: timedelta | str) -> str:
+        """Increase a second, averaged over `window` (text for Grafana's $__rate_interval)."""
+        return f"rate({self._ranged(selector, window)})"
+
+    def increase(self, selector: str, window: timedelta) -> str:
+        """Increase over `window`."""
+        return f"increase({self._ranged(selector, window)})"
+
     def select(self, series: Series, **matchers: str | Match) -> str:
         """A vector selector of `series`.
 
@@ -81,6 +96,10 @@ class Scope:
         return (
             f"{aggregation} by ({', '.join(kept)}) ({expr})" if kept else f"{aggregation}({expr})"
         )
+
+    def _ranged(self, selector: str, window: timedelta | str) -> str:
+        length = window if isinstance(window, str) else duration(self.lasts(window))
+        return f"{selector}[{length}]"
 
     def _selector_of(self, emitter: Emitter) -> str:
         monitoring = self.settings.monitoring
@@ -104,20 +123,14 @@ def _match(series: Series, name: str, value: str | Match) -> Match:
     return Match("=", value)
 
 
+def scaled(length: timedelta, settings: Settings) -> timedelta:
+    """A nominal time as it is where the rules run, to the millisecond, as Prometheus counts."""
+    return timedelta(milliseconds=round(length * settings.monitoring.time_scale / _MILLISECOND))
+
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
 def duration(length: timedelta) -> str:
     """A length of time as PromQL and rule files write it: 5m, 1h30m, 3d."""
     return promql_parser.display_duration(length)
-
-
-def rate(selector: str, window: timedelta | str) -> str:
-    """Increase a second, averaged over `window` (text for Grafana's $__rate_interval)."""
-    return f"rate({_ranged(selector, window)})"
-
-
-def increase(selector: str, window: timedelta | str) -> str:
-    """Increase over `window`."""
-    return f"increase({_ranged(selector, window)})"
-
-
-def _ranged(selector: str, window: timedelta | str) -> str:
-    return f"{selector}[{window if isinstance(window, str) else duration(window)}]"

@@ -2,6 +2,8 @@
 
 Two exporters that watch the same namespace both count every callback. So each recorded series takes
 the largest over the exporters first, and everything else builds on that: nothing is counted twice.
+
+Windows are nominal, in names too; in a sandbox, whose days are short, the ranges are as well.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from stigmer_ops.monitoring.catalogue.model import (
     Series,
     Unit,
 )
-from stigmer_ops.monitoring.catalogue.promql import Scope, duration, increase, one_of, rate
+from stigmer_ops.monitoring.catalogue.promql import Scope, duration, one_of
 
 OBJECTIVE_WINDOWS = tuple(
     timedelta(minutes=minutes) for minutes in (5, 30, 60, 120, 360, 1440, 4320)
@@ -111,7 +113,7 @@ ATTEMPT_TIMEOUTS = _recorded(
 def completions_in(scope: Scope, window: timedelta) -> str:
     """How many completions there were in `window`, by namespace and service."""
     total = scope.over("sum", ("namespace", "service"), scope.select(completion_rate(window)))
-    return f"{total} * {window.total_seconds():g}"
+    return f"{total} * {scope.lasts(window).total_seconds():g}"
 
 
 def handshakes_ended(scope: Scope) -> str:
@@ -140,7 +142,7 @@ def _completions(scope: Scope, window: timedelta) -> Iterator[Recording]:
     by_status = scope.over(
         "max",
         ("namespace", "service", "status"),
-        rate(scope.select(m.COMPLETIONS.series), window),
+        scope.rate(scope.select(m.COMPLETIONS.series), window),
     )
     yield Recording(
         completion_rate(window), by_status, COMPLETION_GROUP, "Completions a second by status."
@@ -162,7 +164,7 @@ def _duration_buckets(scope: Scope) -> Recording:
     each = scope.over(
         "max",
         ("namespace", "service", "status", "le"),
-        rate(scope.select(m.COMPLETION_DURATION.bucket), scope.window),
+        scope.rate(scope.select(m.COMPLETION_DURATION.bucket), scope.window),
     )
     return Recording(
         duration_bucket_rate(scope.window),
@@ -178,7 +180,7 @@ def _errors(scope: Scope) -> Iterator[Recording]:
         scope.over(
             "max",
             ("namespace", "service", "error_type"),
-            rate(scope.select(m.ERRORS.series), scope.window),
+            scope.rate(scope.select(m.ERRORS.series), scope.window),
         ),
         COMPLETION_GROUP,
         "Errors a second by type.",
@@ -235,12 +237,12 @@ def _increase_from_nothing(scope: Scope, selector: str) -> str:
     The step from absence to 1 is no increase to Prometheus, so a group that did not exist before
     counts in full. The server's label names become those of everything else.
     """
-    before = f"{selector} offset {duration(TIMEOUT_WINDOW)}"
+    before = f"{selector} offset {duration(scope.lasts(TIMEOUT_WINDOW))}"
     new, old = (
         scope.over("sum", m.TEMPORAL_TIMEOUTS.series.label_names, s) for s in (selector, before)
     )
     grown = scope.over(
-        "sum", m.TEMPORAL_TIMEOUTS.series.label_names, increase(selector, TIMEOUT_WINDOW)
+        "sum", m.TEMPORAL_TIMEOUTS.series.label_names, scope.increase(selector, TIMEOUT_WINDOW)
     )
     renamed = f"({new} unless {old}) or {grown}"
     for ours, theirs in (

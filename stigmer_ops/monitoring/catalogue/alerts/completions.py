@@ -166,7 +166,7 @@ def _errors(scope: Scope) -> Iterator[Alert]:
     own = scope.settings.monitoring.thresholds
     ratio = e.error_ratio(scope)
     minimum = scope.settings.monitoring.minimum_completions
-    seconds = scope.window.total_seconds()
+    seconds = scope.lasts(scope.window).total_seconds()
     enough = (f"({handshakes_ended(scope)}) * {seconds:g} >= {minimum}",)
     description = f"{value(Unit.RATIO)} of the handshakes in {of('namespace')} go wrong"
     yield Alert(
