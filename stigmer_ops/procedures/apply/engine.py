@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -40,7 +41,8 @@ class Limits:
         maximum: Rows to try at most; None for all.
         canary: Rows of each action that are proved before others follow.
         error_rate: Percent of the rows tried that may be refused or fail.
-        concurrency: Rows under way at once.
+        concurrency: Rows of which something is read or sent at once; as many again may wait for
+            the disk.
     """
 
     maximum: int | None = None
@@ -125,6 +127,7 @@ class PlanRun:
         self._intent_of = intent_of
         self._limits = limits
         self._dry_run = dry_run
+        self._turns = asyncio.Semaphore(limits.concurrency)
         self._taken = bytearray(plan.tally.rows + 1)
         self._begun = 0
         self._unreachable_in_a_row = 0
@@ -152,7 +155,7 @@ class PlanRun:
             await self._try_canaries()
             self.standing.canary_seconds = time.monotonic() - began
         outcomes = fan_out(
-            self._rows(frozenset(Action)), self._try, concurrency=self._limits.concurrency
+            self._rows(frozenset(Action)), self._in_turn, concurrency=2 * self._limits.concurrency
         )
         async with aclosing(outcomes):
             async for _ in outcomes:
@@ -170,7 +173,7 @@ class PlanRun:
             proved = 0
             async with aclosing(self._rows(frozenset({action}))) as rows:
                 async for numbered in rows:
-                    outcome = await self._try(numbered)
+                    outcome = await self._in_turn(numbered)
                     if outcome.state is RowState.DONE:
                         await self._prove(numbered)
                         proved += 1
@@ -204,6 +207,19 @@ class PlanRun:
         except InputError as error:  # the plan was changed meanwhile
             self.stop(error.happened, error)
 
+    async def _in_turn(self, numbered: NumberedRow) -> RowOutcome:
+        async with self._turns:
+            return await self._try(numbered)
+
+    @asynccontextmanager
+    async def _turn_given_up(self) -> AsyncIterator[None]:
+        """Let another row read and send while this one waits for the disk."""
+        self._turns.release()
+        try:
+            yield
+        finally:
+            await self._turns.acquire()
+
     async def _try(self, numbered: NumberedRow) -> RowOutcome:
         if self.standing.stopped:  # while the row waited for its turn
             return RowOutcome(RowState.NOT_TRIED)
@@ -216,7 +232,8 @@ class PlanRun:
             nonlocal entry, until
             entry = Entry(operation_id=operation_id, intent=self._intent_of(row, fence, content))
             until = content.until.isoformat() if content.until else ""
-            await self._recorder.begin(number, entry, until=until)
+            async with self._turn_given_up():
+                await self._recorder.begin(number, entry, until=until)
 
         try:
             outcome = await self._repair.carry_out(row, begin, doubt)
