@@ -202,6 +202,18 @@ class Monitoring(_Section):
     healthy: Healthy = Healthy()
 
 
+class Exporter(_Section):
+    """What `stigmer-ops exporter` reads beside the activities, and how often."""
+
+    queues_every: Duration = timedelta(minutes=2)
+    """How often it looks at the pollers and backlogs of the task queues."""
+    registration_every: Duration = timedelta(minutes=10)
+    """How often it looks for what the workers have registered."""
+    registration_probe: bool = False
+    """Whether it asks the workers for that, as `worker check` does: it starts a standalone activity
+    of a type that nobody has, and deletes it. Without, it reads the failures of what is pending."""
+
+
 class Audit(_Section):
     """The record of every write."""
 
@@ -227,6 +239,7 @@ class Settings(_Section):
     thresholds: Thresholds = Thresholds()
     scan: Scan = Scan()
     monitoring: Monitoring = Monitoring()
+    exporter: Exporter = Exporter()
     audit: Audit = Audit()
     writes: Writes = Writes()
     read_only: bool = False

@@ -7,7 +7,7 @@ ask which commands have which set.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -79,14 +79,11 @@ def _connection(*names: str, text: str, metavar: str | None = None) -> typer.mod
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Server:
     """How to reach Temporal; what is not given comes from TEMPORAL_* and temporal.toml."""
 
     address: Annotated[
         str | None, _connection("--address", text="Temporal frontend, host:port")
-    ] = None
-    namespace: Annotated[
-        str | None, _connection("--namespace", "-n", text="Temporal namespace")
     ] = None
     profile: Annotated[str | None, _connection("--profile", text="Profile of temporal.toml")] = None
     api_key_file: Annotated[
@@ -134,6 +131,30 @@ class Connection:
             rich_help_panel=CONNECTION,
         ),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection(Server):
+    """How to reach one namespace of it."""
+
+    namespace: Annotated[
+        str | None, _connection("--namespace", "-n", text="Temporal namespace")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connections(Server):
+    """How to reach several namespaces of it."""
+
+    namespaces: Annotated[
+        list[str] | None,
+        _connection("--namespace", "-n", text="Temporal namespace; may be repeated"),
+    ] = None
+
+    def to(self, namespace: str | None, *, rps: float | None) -> Connection:
+        """The options for one of them (None: that of TEMPORAL_NAMESPACE), with so many calls."""
+        shared = {field.name: getattr(self, field.name) for field in fields(Server)}
+        return Connection(**{**shared, "rps": rps}, namespace=namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,4 +324,12 @@ class Mutation:
     ] = None
 
 
-OPTION_SETS = (Common, Connection, TokenSource, ActivityReference, ActivityFilters, Mutation)
+OPTION_SETS = (
+    Common,
+    Connection,
+    Connections,
+    TokenSource,
+    ActivityReference,
+    ActivityFilters,
+    Mutation,
+)

@@ -7,7 +7,7 @@ count of calls and the translation of errors cannot be forgotten.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +45,9 @@ class Pace:
     concurrency: int = 64
 
 
+Observer = Callable[[str, str], None]
+"""Told of every call that ended: its method, as in describe_namespace, and its gRPC status."""
+
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 RequestT = TypeVar("RequestT")
@@ -66,12 +69,14 @@ class Frontend:
         client: The SDK client; `client.data_converter` holds the codec.
         pace: The load limit, shared by all calls through this object.
         calls: How many calls were made, by method name (for `--stats`).
+        observer: Told of each call that ended; None if nobody wants to know.
     """
 
     def __init__(self, client: temporalio.client.Client, pace: Pace) -> None:
         self.client = client
         self.pace = pace
         self.calls: Counter[str] = Counter()
+        self.observer: Observer | None = None
         self._limiter: AbstractAsyncContextManager[None] = (
             AsyncLimiter(max(pace.rps, 1), max(1 / pace.rps, 1)) if pace.rps else nullcontext()
         )
@@ -113,9 +118,20 @@ class Frontend:
         Raises:
             RPCError: As the server answered; `translate` makes a person's error of it.
         """
-        self.calls[getattr(rpc, "__name__", "call")] += 1
-        async with self._limiter:
-            return await rpc(request, retry=retry, timeout=deadline)
+        method = getattr(rpc, "__name__", "call")
+        self.calls[method] += 1
+        try:
+            async with self._limiter:
+                response = await rpc(request, retry=retry, timeout=deadline)
+        except RPCError as error:
+            self._ended(method, error.status)
+            raise
+        self._ended(method, RPCStatusCode.OK)
+        return response
+
+    def _ended(self, method: str, status: RPCStatusCode) -> None:
+        if self.observer is not None:
+            self.observer(method, status.name)
 
     async def describe_namespace(self) -> DescribeNamespaceResponse:
         """The namespace's id, limits and capabilities; asked once.
