@@ -230,4 +230,8 @@ async def test_interrupted_run_carries_what_is_under_way_to_its_end(
                 await running
             states = counted(plan, journal)
 
-    assert states == {RowState.DONE: 4, RowState.NOT_TRIED: 6, RowState.SKIPPED: 0}
+    # Four were being sent; as many again may have waited for the disk, begun all the same.
+    done = states[RowState.DONE]
+    assert 4 <= done <= 8
+    assert done == Counter(gateway.calls)[COMPLETED]
+    assert states == {RowState.DONE: done, RowState.NOT_TRIED: 10 - done, RowState.SKIPPED: 0}
