@@ -203,8 +203,21 @@ class Monitoring(_Section):
 
 
 class Exporter(_Section):
-    """What `stigmer-ops exporter` reads beside the activities, and how often."""
+    """What `stigmer-ops exporter` reads, how often, and where it serves what it found."""
 
+    listen: str = "127.0.0.1:9469"
+    """host:port of its /metrics; only this machine reaches the default."""
+    interval: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
+    """How often it reads what has changed."""
+    full_sweep_every: Duration = timedelta(minutes=15)
+    """In which time every open workflow is read again, a share of them at each interval; 0: only
+    once, at the start. Changes that nothing else tells of show up within it."""
+    visibility_lag: Duration = timedelta(minutes=2)
+    """How late Temporal may list a workflow that started or closed. It is looked for that far back
+    at each interval; what is listed later still shows up with `full_sweep_every`."""
+    series_limit: int = Field(default=100, ge=1)
+    """Pairs of task queue and activity type with series of their own in each namespace; beyond
+    it, those with the fewest activities count as `other`."""
     queues_every: Duration = timedelta(minutes=2)
     """How often it looks at the pollers and backlogs of the task queues."""
     registration_every: Duration = timedelta(minutes=10)
