@@ -177,7 +177,12 @@ class Monitoring(_Section):
     prometheus: str | None = Field(default=None, pattern="^https?://")
     """Base URL of Prometheus, http(s)://host:port; unset: it is not asked."""
     prometheus_timeout: Duration = timedelta(seconds=10)
-    """How long Prometheus may take to answer."""
+    """How long Prometheus, or Alertmanager, may take to answer."""
+    alertmanager: str | None = Field(default=None, pattern="^https?://")
+    """Base URL of Alertmanager, http(s)://host:port; unset: `maintenance` silences nothing."""
+    silence_matchers: Matchers = ""
+    """What the alerts of this installation have beside their names, for silences, such as
+    cluster="eu-1"; without it, an Alertmanager that others share is silenced for them too."""
     runbook_url: str = "https://runbooks.example.com/alerts/{alert}"
     """Where an alert's page is; {alert} is replaced by its name."""
     dashboard_url: str = "https://grafana.example.com/d/{uid}?viewPanel={panel}"
@@ -243,6 +248,29 @@ class Writes(_Section):
     """Activities above which `apply` has the namespace's name typed, in whichever namespace."""
 
 
+class Kubernetes(_Section):
+    """Where Stigmer runs, for procedures that call kubectl."""
+
+    context: str | None = None
+    """Context of the kubeconfig; unset: the current one."""
+    namespace: str = "default"
+    """Kubernetes namespace of the deployments."""
+    deployments: tuple[str, ...] = ("stigmer-server", "stigmer-service")
+    """Deployments of Stigmer, in the order in which they are started."""
+    replicas: int = Field(default=3, ge=1)
+    """Replicas of each to which procedures return where they could not read how many there were."""
+    rollout_timeout: Duration = timedelta(minutes=10)
+    """How long a rollout may take."""
+
+
+class Procedures(_Section):
+    """How procedures are remembered."""
+
+    path: Path | None = None
+    """Folder of their journals; unset: `procedures` in the user's state directory. Colleagues who
+    are to see and end each other's maintenance windows need one that they share."""
+
+
 class Settings(_Section):
     """Everything that is ours to configure."""
 
@@ -255,6 +283,8 @@ class Settings(_Section):
     exporter: Exporter = Exporter()
     audit: Audit = Audit()
     writes: Writes = Writes()
+    kubernetes: Kubernetes = Kubernetes()
+    procedures: Procedures = Procedures()
     read_only: bool = False
     """Refuse every write."""
     output: Literal["table", "wide", "json", "jsonl", "yaml"] = "table"

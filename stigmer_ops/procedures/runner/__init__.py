@@ -1,0 +1,1 @@
+"""Procedures: ordered steps as data, and the one runner that carries any of them out."""
