@@ -1,0 +1,135 @@
+"""The task queues of the handshake: who polls them, what waits in them, what is registered.
+
+Nothing is said of what was not seen: a queue whose workers told nothing of their activity types has
+no series for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from stigmer_ops.exporter.readings import Labels, Readings
+from stigmer_ops.handshake.queue_verdicts import QueueCheck
+from stigmer_ops.handshake.registration import Answer, ProbeMethod, Registration, missing
+from stigmer_ops.handshake.workers import ExpectedQueue, QueueWorkers, TaskKind
+from stigmer_ops.monitoring.catalogue import metrics as m
+from stigmer_ops.monitoring.catalogue.model import Metric
+from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.server import Clock
+from stigmer_ops.temporal.worker_check import ProbeChoice, check_workers, look_at_workers
+
+_NO_DELAY = timedelta(0)
+
+
+class QueueReader:
+    """Looks at the queues of one namespace every few minutes.
+
+    Workers are asked what they have registered only if `exporter.registration_probe` is set, since
+    that starts activities in the namespace. Otherwise the failures of pending activities are read,
+    in which workers tell the same, if only of a type that somebody has missed.
+    """
+
+    def __init__(self, queues: Sequence[ExpectedQueue], settings: Settings, clock: Clock) -> None:
+        self.queues = queues
+        self._settings = settings
+        self._clock = clock
+        self._looked: datetime | None = None
+        self._asked: datetime | None = None
+        self._polled: dict[Metric, dict[Labels, float]] = self._zeros()
+        self._registered: dict[Labels, float] = {}
+
+    @property
+    def readings(self) -> Readings:
+        """What was last seen; queues that were never looked at are at 0."""
+        return {**self._polled, m.REGISTERED: self._registered}
+
+    async def follow(self, frontend: Frontend, now: datetime) -> bool:
+        """Look again if it is time to.
+
+        Returns:
+            Whether it was.
+
+        Raises:
+            StigmerOpsError: A queue could not be read. What was last seen stays.
+        """
+        timing = self._settings.exporter
+        stale_after = self._settings.thresholds.poller_stale_after
+        if _due(self._asked, timing.registration_every, now):
+            checks, _ = await check_workers(
+                frontend, self.queues, self._choice(), clock=self._clock, stale_after=stale_after
+            )
+            self._registered = {
+                labels: value for check in checks for labels, value in registered(check)
+            }
+            looked = [check.workers for check in checks]
+            self._asked = now
+        elif _due(self._looked, timing.queues_every, now):
+            looked = await look_at_workers(
+                frontend, self.queues, clock=self._clock, stale_after=stale_after
+            )
+        else:
+            return False
+        self._looked = now
+        self._polled = _polled(looked)
+        return True
+
+    def _choice(self) -> ProbeChoice:
+        if self._settings.read_only:
+            return ProbeChoice(ProbeMethod.NONE, "read-only mode")
+        if not self._settings.exporter.registration_probe:
+            return ProbeChoice(ProbeMethod.NONE, "exporter.registration_probe is not set")
+        return ProbeChoice(None)
+
+    def _zeros(self) -> dict[Metric, dict[Labels, float]]:
+        every = [_labels(queue, kind) for queue in self.queues for kind in _kinds(queue)]
+        return {
+            metric: dict.fromkeys(every, 0.0)
+            for metric in (m.POLLERS, m.QUEUE_BACKLOG, m.QUEUE_BACKLOG_AGE)
+        }
+
+
+def _due(last: datetime | None, every: timedelta, now: datetime) -> bool:
+    return last is None or now - last >= every
+
+
+def _kinds(queue: ExpectedQueue) -> Sequence[TaskKind]:
+    return [kind for kind in TaskKind if kind in queue.kinds]
+
+
+def _labels(queue: ExpectedQueue, kind: TaskKind) -> Labels:
+    return (queue.namespace, queue.name, kind.value)
+
+
+def _polled(looked: Sequence[QueueWorkers]) -> dict[Metric, dict[Labels, float]]:
+    pollers: dict[Labels, float] = {}
+    backlog: dict[Labels, float] = {}
+    age: dict[Labels, float] = {}
+    for workers in looked:
+        for kind in _kinds(workers.expected):
+            labels = _labels(workers.expected, kind)
+            waiting = workers.backlog(kind)
+            pollers[labels] = len(workers.live(kind))
+            backlog[labels] = waiting.count
+            age[labels] = (waiting.age or _NO_DELAY).total_seconds()
+    return {m.POLLERS: pollers, m.QUEUE_BACKLOG: backlog, m.QUEUE_BACKLOG_AGE: age}
+
+
+def registered(check: QueueCheck) -> Iterator[tuple[Labels, float]]:
+    """Of each activity type that a queue shall have, whether its workers have it, where known."""
+    queue = check.workers.expected
+    for activity_type in queue.activity_types:
+        has = _has(check.registration, activity_type)
+        if has is not None:
+            yield (queue.namespace, queue.name, activity_type), float(has)
+
+
+def _has(registration: Registration, activity_type: str) -> bool | None:
+    """Whether every worker that told has the type; None where none told."""
+    said = [one for _, one in registration.said]
+    if any(missing(one, (activity_type,)) for one in said):
+        return False
+    # A dynamic activity takes every type.
+    certain = registration.those(Answer.RAN) or any(activity_type in one.registered for one in said)
+    return True if certain else None
