@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from stigmer_ops.sandbox.handshake import Handshake
+from stigmer_ops.sandbox.monitoring import Monitoring, require_programs, watch_of
 from stigmer_ops.sandbox.sandbox import Sandbox
+from stigmer_ops.sandbox.webhook import Notification
 
 DEFAULT_FAULTS: Mapping[str, int] = {
     "healthy": 3,
@@ -31,8 +33,10 @@ class Step(StrEnum):
     """What `serve` has just done."""
 
     STARTED = "started"
+    WATCHED = "watched"
     HANDSHAKE = "handshake"
     READY = "ready"
+    NOTIFIED = "notified"
     STOPPING = "stopping"
 
 
@@ -45,6 +49,7 @@ class Event:
         message: The same in a few words, for a person.
         data: STARTED and READY: the environment variables to paste. HANDSHAKE: `fault`, `kind`,
             `workflow_id` (empty for a standalone activity), `activity_ids` (separated by spaces).
+            WATCHED: a program, `exporter`, `prometheus` or `alertmanager`, and its URL.
     """
 
     step: Step
@@ -61,6 +66,8 @@ async def serve(
     stigmer_namespace: str | None = None,
     port: int | None = None,
     db_filename: Path | None = None,
+    monitoring: bool = False,
+    inherited: Mapping[str, str] | None = None,
 ) -> None:
     """Run a sandbox until the calling task is cancelled, or the process gets SIGTERM.
 
@@ -72,13 +79,17 @@ async def serve(
         stigmer_namespace: See there.
         port: See there.
         db_filename: See there.
+        monitoring: Whether an exporter, Prometheus and Alertmanager run beside it.
+        inherited: The environment of those programs, but for what is ours.
 
     Raises:
         CancelledError: When it was cancelled and everything has stopped.
         UsageError: If there is no such fault.
-        CapabilityError: If the Temporal server is not installed.
-        UnavailableError: If it does not start, or ends by itself.
+        CapabilityError: If the Temporal server, or what monitors it, is not installed.
+        UnavailableError: If one of them does not start, or ends by itself.
     """
+    if monitoring:
+        require_programs()
     _cancel_on_sigterm()
     try:
         async with Sandbox.start(
@@ -90,15 +101,56 @@ async def serve(
         ) as sandbox:
             environment = sandbox.environment()
             report(Event(Step.STARTED, f"Temporal listens at {sandbox.address}", environment))
-            for handshake in await sandbox.populate(faults):
-                report(_handshake(handshake))
-            report(Event(Step.READY, "everything is in place; Ctrl-C stops it", environment))
-            try:
-                await sandbox.server.ended()
-            finally:
-                report(Event(Step.STOPPING, "stopping workers and server"))
+            watched = _watched(sandbox, report, inherited or {}) if monitoring else nullcontext()
+            async with watched as programs:
+                for handshake in await sandbox.populate(faults):
+                    report(_handshake(handshake))
+                if programs is not None:
+                    environment = programs.environment()
+                report(Event(Step.READY, "everything is in place; Ctrl-C stops it", environment))
+                try:
+                    await _first_to_end(sandbox, programs)
+                finally:
+                    report(Event(Step.STOPPING, "stopping workers and servers"))
     finally:
         _leave_sigterm()
+
+
+@asynccontextmanager
+async def _watched(
+    sandbox: Sandbox, report: Callable[[Event], None], inherited: Mapping[str, str]
+) -> AsyncIterator[Monitoring]:
+    def tell(notification: Notification) -> None:
+        report(Event(Step.NOTIFIED, notification.message))
+
+    watch = replace(watch_of(sandbox), inherited=inherited, tell=tell)
+    async with Monitoring.start(watch) as monitoring:
+        urls = {
+            "exporter": f"{monitoring.exporters[0].url}/metrics",
+            "prometheus": monitoring.prometheus.url,
+            "alertmanager": monitoring.alertmanager.url,
+        }
+        for name, url in urls.items():
+            report(Event(Step.WATCHED, f"{name} listens at {url}", {name: url}))
+        yield monitoring
+
+
+async def _first_to_end(sandbox: Sandbox, monitoring: Monitoring | None) -> None:
+    """Wait until the server, or what monitors it, ends by itself.
+
+    Raises:
+        UnavailableError: When it has.
+    """
+    waiting = [asyncio.ensure_future(sandbox.server.ended())]
+    if monitoring is not None:
+        waiting.append(asyncio.ensure_future(monitoring.ended()))
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await done.pop()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _handshake(handshake: Handshake) -> Event:

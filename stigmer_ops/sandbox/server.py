@@ -140,6 +140,7 @@ class TemporalServer:
     ) -> None:
         self.namespaces = ("default", *(name for name in namespaces if name != "default"))
         self._port = port
+        self._metrics_port: int | None = None
         self._db_filename = db_filename
         self._dynamic_config = {**DYNAMIC_CONFIG, **(dynamic_config or {})}
         self._process: asyncio.subprocess.Process | None = None
@@ -155,6 +156,17 @@ class TemporalServer:
         if self._port is None:
             raise RuntimeError("the server was not started")
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def metrics_address(self) -> str:
+        """Where it serves metrics of its own, as host:port; another one after each start.
+
+        Raises:
+            RuntimeError: If the server was never started.
+        """
+        if self._metrics_port is None:
+            raise RuntimeError("the server was not started")
+        return f"127.0.0.1:{self._metrics_port}"
 
     @property
     def running(self) -> bool:
@@ -200,7 +212,7 @@ class TemporalServer:
         if self._port is not None:
             # Or else the server that has it would answer for ours, which ends a little later.
             _refuse_taken(self._port)
-        port, http_port, metrics_port = free_ports(3)
+        port, http_port, self._metrics_port = free_ports(3)
         self._port = port = self._port or port
         settings = [
             f"--dynamic-config-value={name}={json.dumps(value)}"
@@ -208,7 +220,7 @@ class TemporalServer:
         ]
         command = [
             *(str(executable()), "server", "start-dev", "--headless", "--ip=127.0.0.1"),
-            *(f"--port={port}", f"--http-port={http_port}", f"--metrics-port={metrics_port}"),
+            *(f"--port={port}", f"--http-port={http_port}", f"--metrics-port={self._metrics_port}"),
             *(f"--namespace={name}" for name in self.namespaces),
             *settings,
             "--log-level=error",
