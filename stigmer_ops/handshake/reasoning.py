@@ -344,8 +344,8 @@ def _concerns(case: Case) -> Iterator[Finding]:
         )
         yield Finding(verdicts.NEAR_DEADLINE, Confidence.PROVED, (fact,))
     problems = [
-        Evidence(problem)
-        for problem in unsafe_settings(
+        Evidence(unsafe.problem)
+        for unsafe in unsafe_settings(
             activity, run_timeout=_run_timeout(case), longest=expected.longest_timeout
         )
     ]

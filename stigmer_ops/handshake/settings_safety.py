@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 from stigmer_ops.handshake.activity import PendingActivity
 
 
+class UnsafeSetting(NamedTuple):
+    """An option, as the metrics name it, and what is wrong with it."""
+
+    setting: str
+    problem: str
+
+
 def unsafe_settings(
     activity: PendingActivity, *, run_timeout: timedelta, longest: timedelta
-) -> Iterator[str]:
-    """What is unsafe, a sentence each.
+) -> Iterator[UnsafeSetting]:
+    """What is unsafe; each setting at most once.
 
     Args:
         activity: With the timeouts and maximum attempts in force.
@@ -20,19 +28,29 @@ def unsafe_settings(
     """
     if activity.maximum_attempts != 1:
         allowed = activity.maximum_attempts or "unlimited"
-        yield (
+        yield UnsafeSetting(
+            "maximum_attempts",
             f"maximum attempts is {allowed}: a retry makes the token stale and starts the agent "
-            "again; recommended is 1"
+            "again; recommended is 1",
         )
     if activity.timeouts.heartbeat:
-        yield "a heartbeat timeout is set: nobody heartbeats while Stigmer works"
+        yield UnsafeSetting(
+            "heartbeat_timeout", "a heartbeat timeout is set: nobody heartbeats while Stigmer works"
+        )
+    problem = _limit_problem(activity, run_timeout, longest)
+    if problem:
+        yield UnsafeSetting("start_to_close_timeout", problem)
+
+
+def _limit_problem(activity: PendingActivity, run_timeout: timedelta, longest: timedelta) -> str:
     limit = activity.timeouts.start_to_close or activity.timeouts.schedule_to_close
     if limit is None:
-        yield "no start-to-close timeout: a lost callback is never noticed"
-    elif limit < run_timeout:
-        yield (
+        return "no start-to-close timeout: a lost callback is never noticed"
+    if limit < run_timeout:
+        return (
             f"the start-to-close timeout of {limit} is shorter than the Stigmer workflow's own "
             f"run timeout of {run_timeout}: it gives up while the agent still works"
         )
-    elif limit > longest:
-        yield f"the start-to-close timeout of {limit} is longer than {longest}: nobody is told"
+    if limit > longest:
+        return f"the start-to-close timeout of {limit} is longer than {longest}: nobody is told"
+    return ""

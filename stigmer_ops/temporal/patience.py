@@ -38,3 +38,34 @@ async def patiently(read: Callable[[], Awaitable[ResultT]]) -> ResultT:
             else:
                 raise
     return await read()
+
+
+GIVE_UP_AFTER = 8
+"""Reads that fail in a row before the server counts as lost; at least as many as run at once."""
+
+_NOBODY_ANSWERS = TIMED_OUT | frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.PERMISSION_DENIED,
+        RPCStatusCode.UNAUTHENTICATED,
+    }
+)
+
+
+class Outage:
+    """Tells a server that nobody reaches any more from single things that cannot be read."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._limit = max(GIVE_UP_AFTER, concurrency)
+        self._failures_in_a_row = 0
+
+    def answered(self) -> None:
+        """Something was read."""
+        self._failures_in_a_row = 0
+
+    def includes(self, error: RPCError) -> bool:
+        """Whether, after this failed read too, the rest would fail as well."""
+        if error.status in _NOBODY_ANSWERS:
+            self._failures_in_a_row += 1
+        return self._failures_in_a_row >= self._limit

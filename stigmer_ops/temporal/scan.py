@@ -29,7 +29,7 @@ from stigmer_ops.temporal.describe import (
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import events_backwards
-from stigmer_ops.temporal.patience import TIMED_OUT, patiently
+from stigmer_ops.temporal.patience import Outage, patiently
 from stigmer_ops.temporal.visibility import (
     PAGE_SIZE,
     all_of,
@@ -44,18 +44,6 @@ from stigmer_ops.temporal.visibility import (
 Found = PendingActivity | Unreadable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-GIVE_UP_AFTER = 8
-"""Reads that fail in a row before the server counts as lost; at least as many as run at once."""
-
-_NOBODY_ANSWERS = TIMED_OUT | frozenset(
-    {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
-        RPCStatusCode.PERMISSION_DENIED,
-        RPCStatusCode.UNAUTHENTICATED,
-    }
-)
 
 
 async def scan(
@@ -87,10 +75,10 @@ async def scan(
     has = (await frontend.describe_namespace()).namespace_info.capabilities
     reader = _Reader(frontend, selection, now, ScanReport() if report is None else report)
     width = frontend.pace.concurrency
-    workflows = list_workflows(frontend, _workflow_query(selection, now, has))
+    workflows = list_workflows(frontend, workflow_query(selection, now, has))
     passes = [fan_out(workflows, reader.workflow, concurrency=width, ahead=PAGE_SIZE)]
     if has.standalone_activities and not selection.workflow_types:
-        standalone = list_standalone(frontend, _standalone_query(selection, now, has))
+        standalone = list_standalone(frontend, standalone_query(selection, now, has))
         passes.append(fan_out(standalone, reader.standalone, concurrency=width, ahead=PAGE_SIZE))
     for results in passes:
         async with aclosing(results):
@@ -106,10 +94,11 @@ async def count_to_scan(frontend: Frontend, selection: Selection, *, now: dateti
         StigmerOpsError: They could not be counted.
     """
     has = (await frontend.describe_namespace()).namespace_info.capabilities
-    return await count_workflows(frontend, _workflow_query(selection, now, has))
+    return await count_workflows(frontend, workflow_query(selection, now, has))
 
 
-def _workflow_query(selection: Selection, now: datetime, has: NamespaceInfo.Capabilities) -> str:
+def workflow_query(selection: Selection, now: datetime, has: NamespaceInfo.Capabilities) -> str:
+    """Which workflows to describe: the open ones in which something selected may wait."""
     return all_of(
         _open(can_be_paused=has.workflow_pause),
         is_any_of("WorkflowType", selection.workflow_types),
@@ -119,7 +108,8 @@ def _workflow_query(selection: Selection, now: datetime, has: NamespaceInfo.Capa
     )
 
 
-def _standalone_query(selection: Selection, now: datetime, has: NamespaceInfo.Capabilities) -> str:
+def standalone_query(selection: Selection, now: datetime, has: NamespaceInfo.Capabilities) -> str:
+    """Which standalone activities to describe: the open ones that may be selected."""
     return all_of(
         _open(can_be_paused=has.standalone_activity_operator_commands),
         is_any_of("ActivityType", selection.activity_types),
@@ -155,7 +145,7 @@ class _Reader:
         self._selection = selection
         self._now = now
         self._report = report
-        self._failures_in_a_row = 0
+        self._outage = Outage(frontend.pace.concurrency)
 
     async def workflow(self, listed: WorkflowExecutionInfo) -> Sequence[Found]:
         """What is selected of one workflow."""
@@ -166,7 +156,7 @@ class _Reader:
             )
         except RPCError as error:
             return self._unread(error, Unreadable(ids.workflow_id, ids.run_id, _reason(error)))
-        self._failures_in_a_row = 0
+        self._outage.answered()
         if not workflow.running:
             self._report.gone += 1
             return ()
@@ -183,7 +173,7 @@ class _Reader:
             return self._unread(
                 error, Unreadable("", listed.run_id, _reason(error), listed.activity_id)
             )
-        self._failures_in_a_row = 0
+        self._outage.answered()
         if info.HasField("close_time"):
             self._report.gone += 1
             return ()
@@ -208,9 +198,7 @@ class _Reader:
             self._report.gone += 1
             return ()
         self._report.unreadable += 1
-        if error.status in _NOBODY_ANSWERS:
-            self._failures_in_a_row += 1
-        if self._failures_in_a_row >= max(GIVE_UP_AFTER, self._frontend.pace.concurrency):
+        if self._outage.includes(error):
             raise self._frontend.translate(error, "go on reading workflows") from error
         return (unreadable,)
 
