@@ -121,6 +121,8 @@ class PendingActivity:
     """From the history event, where it was read; see `waiting_since` otherwise."""
     standalone: bool = False
     workflow_paused: bool = False
+    workflow_expiration_time: datetime | None = None
+    """When its run times out, and the activity with it; None where nothing limits the run."""
 
     @property
     def key(self) -> ActivityKey:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from stigmer_ops.errors import DeniedError, InputError, StigmerOpsError, UnavailableError
+from stigmer_ops.monitoring.http_api import is_base_url, reason_of, without_credentials
 from stigmer_ops.monitoring.loaded_rules import LoadedRule, loaded_rules
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Prometheus:
 
     def __init__(self, url: str, timeout: timedelta) -> None:
         self.url = url.rstrip("/")
-        if not _is_base_url(self.url):
+        if not is_base_url(self.url):
             # Not shown: a password may be in it.
             raise InputError("the URL of Prometheus is not of the form http(s)://host:port")
         self._timeout = timeout
@@ -77,8 +77,7 @@ class Prometheus:
     @property
     def shown_url(self) -> str:
         """The base URL without user and password."""
-        parts = urlsplit(self.url)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return without_credentials(self.url)
 
     def query(self, expr: str, at: datetime | None = None) -> list[Sample]:
         """The value of `expr` at an instant, now unless given; a scalar is one sample.
@@ -135,7 +134,7 @@ class Prometheus:
             raise self._not_prometheus() from error
         except requests.RequestException as error:
             raise UnavailableError(
-                f"cannot reach Prometheus at {self.shown_url}: {_cause(error)}", next_step=_HOW
+                f"cannot reach Prometheus at {self.shown_url}: {reason_of(error)}", next_step=_HOW
             ) from error
 
     def _not_prometheus(self) -> UnavailableError:
@@ -185,20 +184,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise QueryError(f"its value is a string: {text!r}") from None
-
-
-def _is_base_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason: requests and urllib3 wrap the operating system's."""
-    reason = getattr(error, "reason", None) or (error.args[0] if error.args else error)
-    if isinstance(reason, BaseException) and reason is not error:
-        return _cause(reason)
-    text = str(reason)
-    return text.rpartition(": ")[2] if "Errno" in text else text

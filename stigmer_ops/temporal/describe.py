@@ -90,6 +90,7 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
     info = answer.workflow_execution_info
     status = _STATUSES.get(info.status, str(info.status))
     left_behind = status not in _OPEN
+    expiration = workflow_expiration(answer.workflow_extended_info)
     return WorkflowDescription(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,
@@ -102,9 +103,12 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
         pending=()
         if left_behind
-        else tuple(_pending(namespace, info, activity) for activity in answer.pending_activities),
+        else tuple(
+            replace(_pending(namespace, info, activity), workflow_expiration_time=expiration)
+            for activity in answer.pending_activities
+        ),
         reset_run_id=answer.workflow_extended_info.reset_run_id,
-        expiration_time=workflow_expiration(answer.workflow_extended_info),
+        expiration_time=expiration,
     )
 
 
