@@ -272,7 +272,7 @@ async def test_broken_off_smoke_leaves_nothing(
     assert process.returncode == 130
     assert err.decode() == "interrupted\n"
     async with asyncio.timeout(90):  # the server deletes closed workflows when it comes to it
-        while await _canaries(isolated_sandbox):
+        while await _canaries(isolated_sandbox):  # noqa: ASYNC110 - the server deletes
             await asyncio.sleep(0.1)
 
 
