@@ -116,7 +116,9 @@ class Callback:
     """The callback of one execution, as the Stigmer workflow's history tells it.
 
     `delivers_failure` says whether it was to fail the external activity rather than to complete
-    it. `event_id` and `time` are of the event that ended it, or else scheduled it.
+    it. `event_id` and `time` are of the event that ended it, or else scheduled it. `scheduled` is
+    when it was first scheduled, by the server's clock; a Java callback's is by its worker's clock,
+    and None where its marker does not tell.
     """
 
     state: CallbackState
@@ -126,6 +128,7 @@ class Callback:
     delivers_failure: bool = False
     event_id: int = 0
     time: datetime | None = None
+    scheduled: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

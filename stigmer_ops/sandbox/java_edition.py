@@ -25,6 +25,7 @@ from temporalio.api.common.v1 import ActivityType, Payloads, RetryPolicy
 from temporalio.api.enums.v1 import CommandType, EventType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueRequest,
@@ -102,6 +103,7 @@ class JavaEdition:
                             task_token=task.task_token,
                             commands=await self._decide(task),
                             identity=_IDENTITY,
+                            sdk_metadata=_SDK,
                         )
                     )
             except RPCError:  # the server restarts, or the workflow was closed meanwhile
@@ -203,6 +205,8 @@ class _Progress:
 
 
 _IDENTITY = "stigmer-service@sandbox"
+_SDK = WorkflowTaskCompletedMetadata(sdk_name="temporal-java", sdk_version="1.32.0")
+"""What the Java SDK says of itself; the history keeps it with the workflow task."""
 
 _COMPLETE = Command(
     command_type=CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,

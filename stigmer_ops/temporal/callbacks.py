@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent, MarkerRecordedEventAttributes
 
+from stigmer_ops.handshake.activity import Failure
 from stigmer_ops.handshake.execution import (
     Callback,
     CallbackState,
@@ -26,6 +28,9 @@ from stigmer_ops.handshake.execution import (
 from stigmer_ops.temporal.describe import describe_workflow, failure_of, moment
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event, events_backwards
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_FAR = 10**14  # milliseconds: the year 5138
 
 NOT_ATTEMPTED = Callback(CallbackState.NOT_ATTEMPTED)
 LOCAL_ACTIVITY_MARKERS = frozenset({"LocalActivity", "core_local_activity"})
@@ -90,24 +95,33 @@ async def read_callback(
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             scheduled = event.activity_task_scheduled_event_attributes
             if scheduled.activity_type.name == callback_type:
-                callback = _go_callback(event, ends.get(event.event_id), attempts)
+                callback = go_callback(event, ends.get(event.event_id), attempts)
                 return CallbackEvents(callback, close, list(scheduled.input.payloads))
         elif event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
-            java = _java_callback(event)
+            java = java_callback(event)
             if java is not None:
                 return CallbackEvents(java, close)
     return CallbackEvents(NOT_ATTEMPTED, close)
 
 
-def _go_callback(
+def go_callback(
     scheduled: HistoryEvent, end: HistoryEvent | None, attempts: Mapping[int, int]
 ) -> Callback:
+    """A callback of the Go edition, from the event that scheduled it and the one that ended it.
+
+    Args:
+        scheduled: ActivityTaskScheduled.
+        end: What closed the activity; None while it is under way.
+        attempts: Numbers of the last attempts, by scheduled event id.
+    """
+    scheduled_time = moment(scheduled, "event_time")
     if end is None:
         return Callback(
             CallbackState.UNDER_WAY,
             Edition.GO,
             event_id=scheduled.event_id,
-            time=moment(scheduled, "event_time"),
+            time=scheduled_time,
+            scheduled=scheduled_time,
         )
     closing = closing_event(end)
     succeeded = closing.outcome == "COMPLETED"
@@ -118,25 +132,56 @@ def _go_callback(
         failure=closing.failure,
         event_id=closing.event_id,
         time=closing.time,
+        scheduled=scheduled_time,
     )
 
 
-def _java_callback(event: HistoryEvent) -> Callback | None:
+def java_callback(event: HistoryEvent) -> Callback | None:
+    """A callback of the Java edition, from its MarkerRecorded event; None if that is none.
+
+    A marker with a backoff does not end it: the Java SDK waits on a timer, and tries again
+    (`LocalActivityMarkerMetadata` of temporalio/sdk-java).
+    """
     marker = event.marker_recorded_event_attributes
     if marker.marker_name not in LOCAL_ACTIVITY_MARKERS:
         return None
     activity_type = local_activity_type(marker).lower()
     if activity_type not in (JAVA_COMPLETES, JAVA_FAILS):
         return None
-    failed = marker.HasField("failure")
+    metadata = _json_detail(marker, "meta")
+    known = metadata if isinstance(metadata, dict) else {}
     return Callback(
-        CallbackState.FAILED if failed else CallbackState.SUCCEEDED,
+        _java_state(marker, known),
         Edition.JAVA,
-        failure=failure_of(marker.failure) if failed else None,
+        failure=_java_failure(marker),
         delivers_failure=activity_type == JAVA_FAILS,
         event_id=event.event_id,
         time=moment(event, "event_time"),
+        scheduled=_milliseconds(known.get("firstSkd")),
     )
+
+
+def _java_state(
+    marker: MarkerRecordedEventAttributes, metadata: Mapping[str, object]
+) -> CallbackState:
+    if metadata.get("backoff") is not None:
+        return CallbackState.UNDER_WAY
+    return CallbackState.FAILED if marker.HasField("failure") else CallbackState.SUCCEEDED
+
+
+def _java_failure(marker: MarkerRecordedEventAttributes) -> Failure | None:
+    if not marker.HasField("failure"):
+        return None
+    failure = marker.failure
+    # The outer one says only that an activity failed; what went wrong is its cause.
+    wrapped = failure.HasField("activity_failure_info") and failure.HasField("cause")
+    return failure_of(failure.cause if wrapped else failure)
+
+
+def _milliseconds(value: object) -> datetime | None:
+    if not isinstance(value, int) or not 0 < value < _FAR:
+        return None
+    return _EPOCH + timedelta(milliseconds=value)
 
 
 def local_activity_type(marker: MarkerRecordedEventAttributes) -> str:
