@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import durationpy
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 PREFIX = "STIGMER_OPS_"
 
@@ -239,6 +246,22 @@ class Audit(_Section):
     """The audit file; unset: audit.jsonl in the user's state directory."""
 
 
+class Batch(_Section):
+    """Plans that are carried out as workflows: `apply --durable` and `batch-worker`."""
+
+    namespace: str | None = None
+    """The Temporal namespace of the batch workflows; unset: the one that is written to."""
+    task_queue: str = Field(default="stigmer-ops-batch", min_length=1)
+    """Where batch workers poll. In a namespace of its own, /NAMESPACE is put behind it: batches
+    for several namespaces may lie there."""
+    page_rows: int = Field(default=100, ge=1, le=500)
+    """Rows that a worker takes at once, at most."""
+    pages_at_once: int = Field(default=8, ge=1, le=100)
+    """Pages of one batch under way at once; each has an equal share of --rps."""
+    worker_lost_after: Annotated[Duration, Field(ge=timedelta(seconds=2))] = timedelta(seconds=10)
+    """How long a worker may be silent before another one takes its pages."""
+
+
 class Writes(_Section):
     """What guards writes."""
 
@@ -271,6 +294,67 @@ class Procedures(_Section):
     are to see and end each other's maintenance windows need one that they share."""
 
 
+class Scaling(_Section):
+    """How many replicas `scale recommend` recommends; thresholds.backlog says when to add some."""
+
+    min_replicas: int = Field(default=3, ge=1)
+    max_replicas: int = Field(default=10, ge=1)
+    """Each replica has connections of its own, of which the system takes no more."""
+    pending_per_pod: int = Field(default=20, ge=1)
+    """Pending external activities for each replica."""
+    sustained_for: Duration = timedelta(minutes=15)
+    """How long thresholds.backlog must be exceeded before replicas are added."""
+    scale_down_after: Duration = timedelta(minutes=30)
+    """How long fewer replicas must do before the autoscaler takes some away."""
+    slots_used: Ratio = 0.8
+    """Share of the workers' task slots that may be taken for long."""
+
+    @field_validator("max_replicas")
+    @classmethod
+    def _not_below_the_least(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("min_replicas", value)
+        if value < least:
+            raise ValueError(f"{value} is below scaling.min_replicas, {least}")
+        return value
+
+
+class Deployment(_Section):
+    """What `deploy verify` watches after a deployment, besides monitoring.healthy.error_ratio.
+
+    When it is to be rolled back is in monitoring.thresholds (rollback_error_ratio and
+    completion_failure_ratio), for as long as the alerts on them wait.
+    """
+
+    completion_p99: Duration = timedelta(milliseconds=100)
+    """99th percentile of the completion duration; above it a deployment is not well."""
+    pending_growth: float = Field(default=2.0, gt=1)
+    """How many times as many external activities may wait as at the start, before it is a spike."""
+    pending_floor: int = Field(default=20, ge=0)
+    """So many more than at the start are no spike, however few there were."""
+    broken_for: Duration = timedelta(minutes=5)
+    """How long a limit may not hold during the watch; at its end each has to hold."""
+
+
+class Escalation(_Section):
+    """Where to go with an incident, for `escalate`."""
+
+    runbook: str = "stigmer-ops runbook list"
+    """Where the runbook is: an address, or a command."""
+    logs: str | None = None
+    """Where the logs of the services are; {workflow_id} is replaced. Unset: it is not said."""
+    temporal_ui: str | None = None
+    """Address of a workflow in the Temporal UI; {namespace}, {workflow_id} and {run_id} are
+    replaced. Unset: `temporal workflow describe` is shown instead."""
+    channel: str = "#stigmer-oncall"
+    """Where the people on call talk."""
+    pager: str = "PagerDuty"
+    """Who pages, for critical alerts."""
+    lead: str = "the engineering lead"
+    """Whom to call in a prolonged outage."""
+    prolonged_after: Duration = timedelta(hours=1)
+    """How long something critical must last to be a prolonged outage."""
+
+
 class Settings(_Section):
     """Everything that is ours to configure."""
 
@@ -282,9 +366,13 @@ class Settings(_Section):
     monitoring: Monitoring = Monitoring()
     exporter: Exporter = Exporter()
     audit: Audit = Audit()
+    batch: Batch = Batch()
     writes: Writes = Writes()
     kubernetes: Kubernetes = Kubernetes()
     procedures: Procedures = Procedures()
+    scaling: Scaling = Scaling()
+    deployment: Deployment = Deployment()
+    escalation: Escalation = Escalation()
     read_only: bool = False
     """Refuse every write."""
     output: Literal["table", "wide", "json", "jsonl", "yaml"] = "table"
