@@ -17,6 +17,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.service import RPCError, RPCStatusCode
 
+from stigmer_ops.exporter.callbacks_news import Service
 from stigmer_ops.exporter.pending_records import SAME_TIME, Run, TrackedActivity, time_of
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.temporal.describe import moment
@@ -47,7 +48,7 @@ class EndedActivity:
     key: ActivityKey
     activity_type: str
     task_queue: str
-    service: str
+    service: Service
     time: datetime | None
 
 

@@ -81,9 +81,9 @@ class PendingTracker:
     """The external activities of one namespace.
 
     `sweep` once, at the start; after that `follow`, which carries the slow sweep along: no further
-    `sweep` is needed, and none does harm. Before it, `linked` and `touch` for what is known of
-    executions; claims on other namespaces are not for this tracker. Executions that were open when
-    the exporter started have to be told too, or the service of their activities stays unknown.
+    `sweep` is needed, and none does harm. Before either, `linked` and `touch` for what is known of
+    executions. Those that were open when the exporter started have to be told too, or the service
+    of their activities stays unknown.
 
     If a reading raises, what was read is kept, and the next goes on where it stopped.
     """
@@ -105,6 +105,7 @@ class PendingTracker:
         self._unread: dict[Run, str] = {}
         self._fresh: dict[Run, _Fresh] = {}
         self._claims: dict[ActivityKey, _HeldClaim] = {}
+        self._namespace_id = ""
         self._readings = 0
         self._round: Round | None = None
         self._round_number = 0
@@ -119,14 +120,16 @@ class PendingTracker:
             self._suspects[Run(workflow_id, run_id)] = None
 
     def linked(self, claim: Claim, edition: Edition | None) -> None:
-        """An execution carries the token of an activity of this namespace.
+        """An execution carries the token of an activity.
 
         Args:
-            claim: What its token names; one too damaged to name an activity is passed over.
+            claim: What its token names. One too damaged to name an activity is passed over, and so
+                is one of another namespace, as soon as it is known which this one is.
             edition: Which edition runs the execution, if that shows.
         """
         key = claim.key
-        if not (key.run_id and key.activity_id):
+        foreign = self._namespace_id and claim.namespace_id != self._namespace_id
+        if foreign or not (key.run_id and key.activity_id):
             return
         run, link = Run.of(key), Link(claim.attempt, edition)
         tracked = next(
@@ -148,6 +151,7 @@ class PendingTracker:
             StigmerOpsError: A list could not be read, or nobody answers any more.
         """
         clock = _clock_from(now)
+        self._namespace_id = await self._frontend.namespace_id()
         suspected_before = list(self._suspects)
         self._round = None
         everything = self._new_round(now)

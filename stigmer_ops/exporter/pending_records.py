@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from stigmer_ops.exporter.callbacks_news import SERVICES, Service
 from stigmer_ops.handshake.activity import ActivityKey, PendingActivity
 from stigmer_ops.handshake.execution import Edition
 from stigmer_ops.handshake.settings_safety import unsafe_settings
@@ -84,9 +85,9 @@ class TrackedActivity:
     link: Link = NO_LINK
 
     @property
-    def service(self) -> str:
+    def service(self) -> Service:
         """Value of the metrics' label `service`."""
-        return "unknown" if self.link.edition is None else self.link.edition.value
+        return SERVICES[self.link.edition]
 
     def learn(self, link: Link) -> None:
         """Take a link over, unless a better one is known: any edition, then the later attempt."""
