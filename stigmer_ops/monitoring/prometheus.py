@@ -79,6 +79,15 @@ class Prometheus:
         """The base URL without user and password."""
         return without_credentials(self.url)
 
+    def require_healthy(self) -> None:
+        """Ask its management API whether it is well.
+
+        Raises:
+            StigmerOpsError: It is not, cannot be reached, or refuses us.
+        """
+        url, seconds = f"{self.url}/-/healthy", self._timeout.total_seconds()
+        self._ask(lambda: self._session.get(url, timeout=seconds))
+
     def query(self, expr: str, at: datetime | None = None) -> list[Sample]:
         """The value of `expr` at an instant, now unless given; a scalar is one sample.
 

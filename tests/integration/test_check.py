@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +29,11 @@ from support.gateway import gateway_to
 
 SEVERITY = {check.id: check.severity for check in CHECKS}
 
-HEALTHY_SKIPS = {"prometheus-reachable": "no Prometheus is configured (monitoring.prometheus)"}
+HEALTHY_SKIPS = {
+    check.id: "no Prometheus is configured (monitoring.prometheus)"
+    for check in CHECKS
+    if check.category.id == "monitoring"
+}
 
 
 def access(sandbox: Sandbox, tmp_path: Path, **variables: str) -> Access:
@@ -276,37 +278,7 @@ async def test_no_stigmer_is_configured(sandbox: Sandbox, tmp_path: Path) -> Non
     assert set(skipped(found)) == {"stigmer-reachable", "stigmer-healthy", "stigmer-api-answers"}
 
 
-# --- Monitoring and smoke ------------------------------------------------------------------------
-
-
-@contextmanager
-def prometheus_that_answers(code: int) -> Iterator[str]:
-    """A server with Prometheus's health endpoint."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(code if self.path == "/-/healthy" else 404)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-async def test_prometheus(sandbox: Sandbox, tmp_path: Path) -> None:
-    def reach(url: str) -> Access:
-        return access(sandbox, tmp_path, STIGMER_OPS_MONITORING_PROMETHEUS=url)
-
-    with prometheus_that_answers(200) as url:
-        assert bad(await run(reach(f"{url}/"), "monitoring")) == {}
-    assert set(bad(await run(reach(url), "monitoring"))) == {"prometheus-reachable"}
-    with prometheus_that_answers(503) as url:
-        found = await run(reach(url), "monitoring")
-    assert "503" in bad(found)["prometheus-reachable"]
+# --- Smoke --------------------------------------------------------------------------------------
 
 
 async def test_canary_over_its_budget(isolated_sandbox: Sandbox, tmp_path: Path) -> None:
