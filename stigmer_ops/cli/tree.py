@@ -92,6 +92,13 @@ ENTRIES: tuple[Entry, ...] = (
         SYSTEM,
         group=False,
     ),
+    Entry(
+        "exporter",
+        "exporter",
+        "Serve the metrics that the alerts need, computed from Temporal, until it is stopped.",
+        MONITORING,
+        group=False,
+    ),
     Entry("metrics", "metrics", "What Prometheus knows.", MONITORING),
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),
     Entry("dashboards", "dashboards", "The Grafana dashboard.", MONITORING),

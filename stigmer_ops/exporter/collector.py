@@ -37,7 +37,7 @@ class CatalogueCollector(Collector):
         """Put `readings` in the place of what `part` published before.
 
         Args:
-            part: Its name. What a later part says of a series wins over what an earlier one said.
+            part: Its name. The numbers that several parts have for one series are added up.
             readings: They must not be changed any more.
         """
         self._parts = {**self._parts, part: readings}
@@ -48,13 +48,24 @@ class CatalogueCollector(Collector):
         for metric in EXPORTED:
             series: dict[Labels, float | Distribution] = {}
             for readings in parts:
-                series.update(readings.get(metric, {}))
+                for labels, value in readings.get(metric, {}).items():
+                    series[labels] = _sum(series.get(labels), value)
             if series:
                 yield family_of(metric, series)
 
     def describe(self) -> Iterator[Family]:
         """Every family, for the registry, which selects by the query's name[] with it."""
         return (family_of(metric, {}) for metric in EXPORTED)
+
+
+def _sum(one: float | Distribution | None, other: float | Distribution) -> float | Distribution:
+    if one is None:
+        return other
+    if isinstance(one, Distribution):
+        assert isinstance(other, Distribution), "a histogram is one everywhere"
+        return one + other
+    assert not isinstance(other, Distribution), "a number is one everywhere"
+    return one + other
 
 
 def registry_of(collector: CatalogueCollector) -> CollectorRegistry:

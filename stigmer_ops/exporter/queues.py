@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from stigmer_ops.exporter.readings import Labels, Readings
+from stigmer_ops.exporter.link import Link
+from stigmer_ops.exporter.log import Health, Log
+from stigmer_ops.exporter.readings import Labels, Readings, Series
 from stigmer_ops.handshake.queue_verdicts import QueueCheck
 from stigmer_ops.handshake.registration import Answer, ProbeMethod, Registration, missing
 from stigmer_ops.handshake.workers import ExpectedQueue, QueueWorkers, TaskKind
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.monitoring.catalogue.model import Metric
 from stigmer_ops.settings import Settings
-from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.server import Clock
 from stigmer_ops.temporal.worker_check import ProbeChoice, check_workers, look_at_workers
 
+TASK_QUEUE = "task_queue"
+"""What could not be read, as the metrics' label `item` names it."""
 _NO_DELAY = timedelta(0)
 
 
-class QueueReader:
+class QueueNamespace:
     """Looks at the queues of one namespace every few minutes.
 
     Workers are asked what they have registered only if `exporter.registration_probe` is set, since
@@ -31,34 +34,68 @@ class QueueReader:
     in which workers tell the same, if only of a type that somebody has missed.
     """
 
-    def __init__(self, queues: Sequence[ExpectedQueue], settings: Settings, clock: Clock) -> None:
-        self.queues = queues
+    def __init__(
+        self,
+        link: Link,
+        queues: Sequence[ExpectedQueue],
+        settings: Settings,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            link: The namespace.
+            queues: What to look at.
+            settings: How often, and how.
+            clock: Our own time, UTC.
+            log: Where events go.
+        """
+        self.link = link
+        self._queues = queues
         self._settings = settings
         self._clock = clock
+        self._health = Health(log, "cannot read the task queues", namespace=link.namespace)
         self._looked: datetime | None = None
         self._asked: datetime | None = None
-        self._polled: dict[Metric, dict[Labels, float]] = self._zeros()
+        self._unreadable = 0
+        self._polled = self._zeros()
         self._registered: dict[Labels, float] = {}
+
+    @property
+    def namespace(self) -> str:
+        """Its name."""
+        return self.link.namespace
 
     @property
     def readings(self) -> Readings:
         """What was last seen; queues that were never looked at are at 0."""
-        return {**self._polled, m.REGISTERED: self._registered}
+        unreadable: Series = {(self.namespace, TASK_QUEUE): float(self._unreadable)}
+        return {**self._polled, m.REGISTERED: self._registered, m.UNREADABLE: unreadable}
 
-    async def follow(self, frontend: Frontend, now: datetime) -> bool:
-        """Look again if it is time to.
+    async def read(self) -> bool:
+        """Look again if it is time to. What cannot be read leaves what was last seen.
 
         Returns:
-            Whether it was.
-
-        Raises:
-            StigmerOpsError: A queue could not be read. What was last seen stays.
+            Whether nothing went wrong.
         """
+        try:
+            await self._follow(self._clock())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
+            self._unreadable = len(self._queues)
+            self._health.failed(error)
+            return False
+        self._unreadable = 0
+        self._health.worked()
+        return True
+
+    async def _follow(self, now: datetime) -> None:
         timing = self._settings.exporter
         stale_after = self._settings.thresholds.poller_stale_after
+        frontend = await self.link.frontend()
         if _due(self._asked, timing.registration_every, now):
             checks, _ = await check_workers(
-                frontend, self.queues, self._choice(), clock=self._clock, stale_after=stale_after
+                frontend, self._queues, self._choice(), clock=self._clock, stale_after=stale_after
             )
             self._registered = {
                 labels: value for check in checks for labels, value in registered(check)
@@ -67,13 +104,12 @@ class QueueReader:
             self._asked = now
         elif _due(self._looked, timing.queues_every, now):
             looked = await look_at_workers(
-                frontend, self.queues, clock=self._clock, stale_after=stale_after
+                frontend, self._queues, clock=self._clock, stale_after=stale_after
             )
         else:
-            return False
+            return
         self._looked = now
         self._polled = _polled(looked)
-        return True
 
     def _choice(self) -> ProbeChoice:
         if self._settings.read_only:
@@ -83,7 +119,7 @@ class QueueReader:
         return ProbeChoice(None)
 
     def _zeros(self) -> dict[Metric, dict[Labels, float]]:
-        every = [_labels(queue, kind) for queue in self.queues for kind in _kinds(queue)]
+        every = [_labels(queue, kind) for queue in self._queues for kind in _kinds(queue)]
         return {
             metric: dict.fromkeys(every, 0.0)
             for metric in (m.POLLERS, m.QUEUE_BACKLOG, m.QUEUE_BACKLOG_AGE)

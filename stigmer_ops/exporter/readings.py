@@ -38,6 +38,11 @@ class Distribution:
         counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
         return Distribution(counts, self.sum + value)
 
+    def __add__(self, other: Distribution) -> Distribution:
+        """Both together; they are of the same metric."""
+        counts = tuple(map(sum, zip(self.counts, other.counts, strict=True)))
+        return Distribution(counts, self.sum + other.sum)
+
 
 Series = Mapping[Labels, float | Distribution]
 Readings = Mapping[Metric, Series]

@@ -1,0 +1,146 @@
+"""Stigmer's side of the handshake: read once for all the external namespaces that it serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from stigmer_ops.errors import DeniedError
+from stigmer_ops.exporter.callbacks import CallbackReader
+from stigmer_ops.exporter.callbacks_news import CallbackNews
+from stigmer_ops.exporter.keeping import Keeper
+from stigmer_ops.exporter.link import Link
+from stigmer_ops.exporter.pending import PendingTracker
+from stigmer_ops.exporter.readings import Labels, Readings
+from stigmer_ops.handshake.execution import Claim
+from stigmer_ops.monitoring.catalogue import metrics as m
+from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.server import Clock, measure_clock_skew
+
+
+class StigmerNamespace:
+    """One namespace of Stigmer workflows, and the trackers of the external ones that it serves.
+
+    Attributes:
+        link: The namespace.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        external: Sequence[Link],
+        settings: Settings,
+        keeper: Keeper,
+        clock: Clock,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            link: The namespace.
+            external: The external namespaces whose executions run there.
+            settings: For the reader.
+            keeper: Of what is counted.
+            clock: Our own time, UTC.
+        """
+        self.link = link
+        self._external = external
+        self._trackers: dict[str, PendingTracker] = {}
+        self._names: dict[str, str] = {}
+        self._settings = settings
+        self._keeper = keeper
+        self._clock = clock
+        self._reader: CallbackReader | None = None
+        self._reading = asyncio.Lock()
+        self._read: datetime | None = None
+        self._unreadable: dict[Labels, float] = {}
+
+    @property
+    def namespace(self) -> str:
+        """Its name."""
+        return self.link.namespace
+
+    @property
+    def readings(self) -> Readings:
+        """What could not be read the last time."""
+        return {m.UNREADABLE: dict(self._unreadable)}
+
+    async def tracker(self, link: Link) -> PendingTracker:
+        """The tracker of an external namespace, which is told what happens to its activities.
+
+        Raises:
+            StigmerOpsError: The namespace cannot be reached.
+        """
+        frontend = await link.frontend()
+        if link.namespace not in self._trackers:
+            self._trackers[link.namespace] = PendingTracker(frontend, self._settings)
+        return self._trackers[link.namespace]
+
+    async def follow(self, now: datetime, *, fresh_for: timedelta) -> None:
+        """Read what is new, unless another external namespace had it read a moment ago.
+
+        Args:
+            now: Our time.
+            fresh_for: How long what was read is new enough.
+
+        Raises:
+            StigmerOpsError: It could not be read; what was found until then is counted.
+        """
+        async with self._reading:
+            if self._read is not None and now - self._read < fresh_for:
+                return
+            await self._follow(now)
+            self._read = now
+
+    async def _follow(self, now: datetime) -> None:
+        await self._learn_names()
+        reader = await self._ready(now)
+        caught_up = False
+        while not caught_up:
+            news = await reader.follow(now)
+            self._tell(news)
+            await self._keeper.save()
+            caught_up = news.caught_up
+
+    async def _learn_names(self) -> None:
+        """Ask for the ids, by which tokens name namespaces. One that is gone sends no callbacks.
+
+        The trackers are made with it: what is read first says most of the links.
+        """
+        for link in self._external:
+            if link.namespace not in self._names.values():
+                try:
+                    identifier = await (await link.frontend()).namespace_id()
+                except DeniedError:
+                    continue
+                await self.tracker(link)
+                self._names[identifier] = link.namespace
+
+    async def _ready(self, now: datetime) -> CallbackReader:
+        """The reader. What was never read is read from now on, by the server's clock."""
+        if self._reader is None:
+            frontend = await self.link.frontend()
+            skew = await measure_clock_skew(frontend, self._clock) or timedelta(0)
+            state = self._keeper.state
+            position = state.position(self.namespace, now + skew)
+            self._reader = CallbackReader(
+                frontend, self._settings, position, state.totals, self._names
+            )
+        return self._reader
+
+    def _tell(self, news: CallbackNews) -> None:
+        for claim, edition in news.links:
+            tracker = self._tracker_of(claim)
+            if tracker is not None:
+                tracker.linked(claim, edition)
+        for end in news.ended:
+            tracker = self._tracker_of(end.claim)
+            if tracker is not None:
+                tracker.touch(end.claim.workflow_id, end.claim.run_id)
+        self._unreadable = {
+            (self.namespace, item): float(news.unreadable[item]) for item in m.ITEM.values or ()
+        }
+
+    def _tracker_of(self, claim: Claim) -> PendingTracker | None:
+        """Whose activity a token names; None for another team's, or where it does not tell."""
+        return self._trackers.get(self._names.get(claim.namespace_id, ""))
