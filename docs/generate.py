@@ -34,7 +34,10 @@ from stigmer_ops.runbook import pages
 from stigmer_ops.settings import Settings, leaves, variable_of
 
 ROOT = Path(__file__).parent.parent
-GENERATED = "<!-- Written by `make generate` from the code; edit that instead. -->\n\n"
+GENERATED = (
+    "<!-- Written by `make generate` from the code; edit that instead. -->\n\n"
+    "[All documentation](README.md)\n\n"
+)
 
 
 def commands() -> Iterator[tuple[str, object]]:
@@ -178,6 +181,12 @@ metrics that begin with `stigmer_` are held to the catalogue of stigmer-ops itse
 """
 
 
+def example_activity() -> str:
+    """docs/handshake.md's external activity, as it is run in the tests."""
+    source = (ROOT / "docs" / "examples" / "external_activity.py").read_text(encoding="utf-8")
+    return f"```python\n{source}```\n"
+
+
 def runbook_pages() -> str:
     """The index of the runbook."""
     return index_tables(pages())
@@ -194,6 +203,7 @@ CATALOGUE = catalogue(Settings())
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"commands": readme_commands, "exit-codes": readme_exit_codes},
     "runbooks/README.md": {"pages": runbook_pages},
+    "docs/handshake.md": {"example": example_activity},
     **{
         f"runbooks/alerts/{alert.name}.md": {"facts": partial(facts, alert, CATALOGUE)}
         for alert in CATALOGUE.alerts

@@ -98,14 +98,6 @@ def test_commands_fit_into_a_terminal(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=id_of)
-def test_every_link_resolves(path: Path) -> None:
-    prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
-    targets = re.findall(r"\]\(([^)\s]+)\)", prose)
-    files = [target.partition("#")[0] for target in targets if "://" not in target]
-    assert [file for file in files if file and not (path.parent / file).exists()] == []
-
-
-@pytest.mark.parametrize("path", MARKDOWN, ids=id_of)
 def test_every_command_parses(path: Path) -> None:
     wrong = []
     for line in command_lines(path.read_text()):
