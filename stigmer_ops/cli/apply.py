@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stigmer_ops.cli.apply_durable import carried_out_durably
+from stigmer_ops.cli.apply_report import Given, exit_code_of, operator_of, records, write_report
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.confirmation import confirmed, require_writable
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import Connection, Mutation
-from stigmer_ops.errors import NOTHING_SENT, ExitCode, InputError, RefusedError
+from stigmer_ops.errors import NOTHING_SENT, ExitCode, InputError, RefusedError, UsageError
 from stigmer_ops.render.errors import write_error
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from stigmer_ops.diagnosis.diagnose import Systems
-    from stigmer_ops.procedures.apply.engine import Limits, PlanRun, Standing
+    from stigmer_ops.procedures.apply.engine import PlanRun, Standing
     from stigmer_ops.procedures.apply.journal import Journal
     from stigmer_ops.procedures.apply.recorder import Recorder
     from stigmer_ops.procedures.plan_file import PlanFile
@@ -47,6 +47,7 @@ PlanArgument = Annotated[
         "apply plan.jsonl --reason 'INC-123 restore lost callbacks'",
         "apply plan.jsonl --reason INC-123 --canary 5 --rps 50 --report report.csv",
         "apply plan.jsonl --reason INC-123 --yes --confirm-namespace default -o json",
+        "apply plan.jsonl --reason INC-123 --durable --detach",
     ),
     writes=True,
 )
@@ -88,6 +89,17 @@ async def apply(
             "--digest", metavar="SHA256", help="Refuse any other plan than the one reviewed"
         ),
     ] = None,
+    durable: Annotated[
+        bool,
+        typer.Option(
+            "--durable",
+            help="Hand the plan over to workflows that `stigmer-ops batch-worker` carries out",
+        ),
+    ] = False,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="With --durable: do not wait for the end"),
+    ] = False,
 ) -> ExitCode:
     """Carry a plan out: every row at most once, fenced to its attempt, and resumable.
 
@@ -95,33 +107,62 @@ async def apply(
     --concurrency. What was done is in the journal beside the plan: run the same command again, and
     it resumes. Exit 0: every row is done. Exit 4: rows were refused, since their attempts are not
     pending any more. Exit 5: rows are left, and running it again tries them.
+
+    With --durable, the same is done by workflows in Temporal itself and by any number of
+    `stigmer-ops batch-worker`: it goes on without this command, and `stigmer-ops batch` pauses and
+    cancels it. Running the same command again waits for its end, and reads back what became of it.
     """
     from stigmer_ops.cli.systems import both_sides
     from stigmer_ops.procedures.apply.engine import Limits
     from stigmer_ops.procedures.apply.run import require_same_namespace
     from stigmer_ops.procedures.plan_file import open_plan
 
+    _require_sense(durable=durable, detach=detach)
     require_writable(invocation, mutation, invocation.target(connection).namespace)
-    identity = _identity(invocation, mutation)
+    identity = operator_of(invocation, mutation).identity
     async with both_sides(invocation, connection, identity=identity) as systems:
         limit = await _result_limit(systems)
         with ExitStack() as stack:
             opened = stack.enter_context(open_plan(plan, result_limit=limit))
             _require_digest(opened, digest)
             await require_same_namespace(systems.external, opened.header)
-            write_report = _report_writer(stack, report)
+            write_file = _report_writer(stack, report)
             journal = _journal(stack, opened, dry_run=mutation.dry_run)
             limits = Limits(maximum, canary, stop_on_error_rate, _width(systems.external.pace))
-            _announce(invocation, mutation, opened, journal, limits)
-            standing, stats = await _run(invocation, mutation, systems, opened, journal, limits)
-            code = _exit_code(opened, journal, standing)
+            given = Given(invocation, connection, mutation, systems, opened, journal, limits)
+            if durable and not mutation.dry_run:
+                ended = await carried_out_durably(given, announce=_announce, detach=detach)
+            else:
+                ended = await _carried_out_here(given)
+            if ended is None:
+                return ExitCode.OK
+            standing, stats = ended
+            code = exit_code_of(opened, journal, standing)
             try:
-                write_report(_records(opened, journal))
+                write_file(records(opened, journal))
             except InputError as error:
                 write_error(error, invocation.output)
                 code = ExitCode.PARTIAL
-            _write(invocation, opened, journal, standing, stats, code, dry_run=mutation.dry_run)
+            write_report(given, standing, stats, code)
             return code
+
+
+def _require_sense(*, durable: bool, detach: bool) -> None:
+    if detach and not durable:
+        raise UsageError(
+            "--detach is for --durable: nothing else goes on without this command",
+            not_done=NOTHING_SENT,
+            next_step="stigmer-ops apply PLAN --reason … --durable --detach",
+        )
+
+
+async def _carried_out_here(given: Given) -> tuple[Standing, dict[str, Any]]:
+    from stigmer_ops.procedures.batch.starting import require_not_handed_over
+
+    if not given.mutation.dry_run:
+        require_not_handed_over(given.plan, given.journal)
+    _announce(given)
+    return await _run(given)
 
 
 def _width(pace: Pace) -> int:
@@ -130,12 +171,6 @@ def _width(pace: Pace) -> int:
     More would only wait, with their intents written, and would have to be waited for at Ctrl-C.
     """
     return min(pace.concurrency, max(1, int(pace.rps))) if pace.rps else pace.concurrency
-
-
-def _identity(invocation: Invocation, mutation: Mutation) -> str:
-    from stigmer_ops.handshake.identity import identity_of
-
-    return identity_of(invocation.operator(), invocation.host(), mutation.reason or "")
 
 
 async def _result_limit(systems: Systems) -> int:
@@ -166,10 +201,8 @@ def _journal(stack: ExitStack, plan: PlanFile, *, dry_run: bool) -> Journal:
     return stack.enter_context(scratch_journal(plan) if dry_run else open_journal(plan))
 
 
-def _announce(
-    invocation: Invocation, mutation: Mutation, plan: PlanFile, journal: Journal, limits: Limits
-) -> None:
-    """Show what will be done, and have it confirmed.
+def _announce(given: Given) -> int:
+    """Show what will be done, and have it confirmed; how many rows there are to try.
 
     Raises:
         RefusedError: It was not.
@@ -179,8 +212,9 @@ def _announce(
     from stigmer_ops.render.output import console
     from stigmer_ops.render.plan import plan_page
 
-    left = to_try(plan, journal)
-    left = left if limits.maximum is None else min(left, limits.maximum)
+    invocation, plan, journal = given.invocation, given.plan, given.journal
+    left, maximum = to_try(plan, journal), given.limits.maximum
+    left = left if maximum is None else min(left, maximum)
     if invocation.output.for_people:
         states = counted(plan, journal) if journal.last_run else None
         sample = [(each.number, each.row) for each in islice(plan.rows(), SAMPLE_ROWS)]
@@ -192,36 +226,26 @@ def _announce(
             sample=sample,
             states=states,
         )
-    if left and not mutation.dry_run:
-        question = f"Write to {left:,} activities of namespace {plan.header.namespace}?"
-        confirmed(invocation, mutation, plan.header.namespace, question, activities=left)
+    if left and not given.mutation.dry_run:
+        namespace = plan.header.namespace
+        question = f"Write to {left:,} activities of namespace {namespace}?"
+        confirmed(invocation, given.mutation, namespace, question, activities=left)
+    return left
 
 
-async def _run(
-    invocation: Invocation,
-    mutation: Mutation,
-    systems: Systems,
-    plan: PlanFile,
-    journal: Journal,
-    limits: Limits,
-) -> tuple[Standing, dict[str, Any]]:
+async def _run(given: Given) -> tuple[Standing, dict[str, Any]]:
     from stigmer_ops.cli.audit_trail import audit_trail
-    from stigmer_ops.procedures.apply.run import Operator, plan_run
+    from stigmer_ops.procedures.apply.run import plan_run
     from stigmer_ops.render.apply import progress_text
     from stigmer_ops.render.progress import progress
 
-    operator = Operator(
-        invocation.operator(),
-        invocation.host(),
-        _identity(invocation, mutation),
-        (mutation.reason or "").strip(),
-    )
+    invocation, mutation = given.invocation, given.mutation
     async with plan_run(
-        plan,
-        journal,
-        systems,
-        operator,
-        limits,
+        given.plan,
+        given.journal,
+        given.systems,
+        operator_of(invocation, mutation),
+        given.limits,
         trail=None if mutation.dry_run else audit_trail(invocation),
         now=invocation.now,
         dry_run=mutation.dry_run,
@@ -238,7 +262,7 @@ async def _run(
             ),
         ):
             await run.run()
-    return standing, _stats(systems, standing, recorder)
+    return standing, _stats(given.systems, standing, recorder)
 
 
 @contextmanager
@@ -280,80 +304,3 @@ def _stats(systems: Systems, standing: Standing, recorder: Recorder) -> dict[str
         "groups": costs.groups,
         "calls": dict(calls),
     }
-
-
-def _records(plan: PlanFile, journal: Journal) -> Iterator[Mapping[str, Any]]:
-    from stigmer_ops.procedures.apply.report import report_rows
-    from stigmer_ops.render.apply import outcome_record
-
-    for each in report_rows(plan, journal):
-        numbered = each.numbered
-        yield outcome_record(
-            numbered.number, numbered.line, numbered.row, each.outcome, each.operation_id
-        )
-
-
-def _exit_code(plan: PlanFile, journal: Journal, standing: Standing) -> ExitCode:
-    from stigmer_ops.handshake.plan_outcome import exit_code
-    from stigmer_ops.procedures.apply.report import counted
-
-    if standing.interrupted:
-        return ExitCode.INTERRUPTED
-    if standing.error is not None and not standing.tried:
-        return standing.error.exit_code
-    if standing.error is not None:
-        return ExitCode.PARTIAL
-    return exit_code(counted(plan, journal))
-
-
-def _write(
-    invocation: Invocation,
-    plan: PlanFile,
-    journal: Journal,
-    standing: Standing,
-    stats: Mapping[str, Any],
-    code: ExitCode,
-    *,
-    dry_run: bool,
-) -> None:
-    """The report on standard output."""
-    from stigmer_ops.procedures.apply.report import counted, report_rows
-    from stigmer_ops.render import apply as render
-    from stigmer_ops.render.plan import plan_record
-
-    states = counted(plan, journal)
-    if standing.error is not None:
-        write_error(standing.error, invocation.output)
-
-    def page(console: Console, _wide: bool) -> None:
-        rows = (
-            (each.numbered.number, each.numbered.row, each.outcome)
-            for each in report_rows(plan, journal)
-        )
-        shown = [*islice(render.troubles(rows), render.TROUBLES_SHOWN)]
-        summary = _DRY if dry_run else _NEXT.get(code, "").format(plan=plan.path)
-        render.report_page(
-            console, states, shown, stopped=standing.stopped, dry_run=dry_run, summary=summary
-        )
-
-    head = {
-        "plan": str(plan.path),
-        **plan_record(plan.header, plan.tally, edited=plan.edited),
-        "journal": str(journal.path),
-        "dry_run": dry_run,
-        "totals": render.totals(states),
-        "stopped": standing.stopped or None,
-        "exit_code": code.value,
-        "stats": dict(stats),
-    }
-    records = _records(plan, journal)
-    render.write_report(head, records, invocation.output, page)
-
-
-_DRY = "the same command without --dry-run, and with --reason, does it"
-_NEXT = {
-    ExitCode.OK: "stigmer-ops plan verify {plan} proves it from the histories",
-    ExitCode.REFUSED: "what was refused is over or has another attempt now: stigmer-ops diagnose",
-    ExitCode.PARTIAL: "run the same command again: it resumes, and does nothing twice",
-    ExitCode.INTERRUPTED: "run the same command again: it resumes, and does nothing twice",
-}

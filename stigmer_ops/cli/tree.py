@@ -43,7 +43,8 @@ class Entry:
 
 
 LOOK, REPAIR, SYSTEM, OWN = "Look", "Repair", "The system", "This tool"
-MONITORING = "Monitoring"
+PROCEDURES = "Procedures"
+MONITORING, PROCEDURES = "Monitoring", "Procedures"
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("pending", "pending", "The activities that wait.", LOOK),
@@ -76,6 +77,19 @@ ENTRIES: tuple[Entry, ...] = (
         REPAIR,
         group=False,
     ),
+    Entry(
+        "batch",
+        "batch",
+        "The plans that `apply --durable` handed over: how far they are, and pausing them.",
+        REPAIR,
+    ),
+    Entry(
+        "batch-worker",
+        "batch_worker",
+        "Carry out the plans that `apply --durable` hands over, until Ctrl-C or SIGTERM.",
+        REPAIR,
+        group=False,
+    ),
     Entry("audit", "audit", "The record of every write.", REPAIR),
     Entry(
         "check",
@@ -98,6 +112,13 @@ ENTRIES: tuple[Entry, ...] = (
         "Serve the metrics that the alerts need, computed from Temporal, until it is stopped.",
         MONITORING,
         group=False,
+    ),
+    Entry("scale", "scale", "How many replicas Stigmer needs.", PROCEDURES),
+    Entry(
+        "maintenance",
+        "maintenance",
+        "Maintenance windows in which nothing that waits is lost.",
+        PROCEDURES,
     ),
     Entry("metrics", "metrics", "What Prometheus knows.", MONITORING),
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),

@@ -82,6 +82,12 @@ class Frontend:
         )
         self._namespace: DescribeNamespaceResponse | None = None
 
+    def at_pace(self, pace: Pace) -> Frontend:
+        """The same namespace with a load limit of its own."""
+        other = Frontend(self.client, pace)
+        other._namespace = self._namespace
+        return other
+
     @property
     def namespace(self) -> str:
         """The namespace's name."""

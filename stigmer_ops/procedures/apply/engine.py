@@ -17,6 +17,7 @@ from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.handshake.verdicts import Action
+from stigmer_ops.procedures.apply.brake import Brake
 from stigmer_ops.procedures.apply.canary import doubt_about
 from stigmer_ops.procedures.apply.deeds import Content
 from stigmer_ops.procedures.apply.journal import Journal
@@ -25,12 +26,6 @@ from stigmer_ops.procedures.apply.repair import Doubt, RowRepair
 from stigmer_ops.procedures.plan_file import NumberedRow, PlanFile
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
-
-RATE_SAMPLE = 20
-"""Rows that must have been tried before a rate of errors means anything."""
-
-GIVE_UP_AFTER = 8
-"""Rows in a row that failed because nobody answered, after which the rest would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ class PlanRun:
         self._turns = asyncio.Semaphore(limits.concurrency)
         self._taken = bytearray(plan.tally.rows + 1)
         self._begun = 0
-        self._unreachable_in_a_row = 0
+        self._brake = Brake(limits.error_rate)
         self.standing = Standing(to_try(plan, journal))
 
     def stop(
@@ -257,17 +252,9 @@ class PlanRun:
         return Doubt(datetime.fromisoformat(until) if until else None), UUID(record["operation_id"])
 
     def _count(self, outcome: RowOutcome) -> None:
-        standing = self.standing
-        standing.states[outcome.state] += 1
-        self._unreachable_in_a_row = self._unreachable_in_a_row + 1 if outcome.unreachable else 0
-        if self._unreachable_in_a_row >= GIVE_UP_AFTER:
-            self.stop(f"Temporal does not answer: {outcome.detail}")
-        share = 100 * standing.errors / standing.tried
-        if standing.tried >= RATE_SAMPLE and share > self._limits.error_rate:
-            self.stop(
-                f"{standing.errors} of {standing.tried} rows were refused or failed: more than "
-                f"{self._limits.error_rate:g} %"
-            )
+        self.standing.states[outcome.state] += 1
+        if why := self._brake.after(outcome):
+            self.stop(why)
 
 
 def _open(row: PlanRow, state: RowState) -> bool:

@@ -55,13 +55,15 @@ class Costs:
 class Recorder:
     """Writes intents and outcomes; an async context manager that has written all at its end.
 
+    Without a journal, where a workflow's history is the journal, it writes the audit trail alone.
+
     Attributes:
         costs: What it took so far.
         error: Why nothing can be written any more.
     """
 
     def __init__(
-        self, journal: Journal, trail: AuditTrail | None, *, now: Callable[[], datetime]
+        self, journal: Journal | None, trail: AuditTrail | None, *, now: Callable[[], datetime]
     ) -> None:
         self.costs = Costs()
         self.error: StigmerOpsError | None = None
@@ -156,7 +158,8 @@ class Recorder:
         began = time.perf_counter()
         lines = [item.line for item in group if item.line is not None]
         intents = [line for line in lines if "outcome" not in line.record]
-        self._journal.append([*self._audited, *intents])
+        if self._journal is not None:
+            self._journal.append([*self._audited, *intents])
         self._audited = []
         between = time.perf_counter()
         entries = [item.entry for item in group if item.entry is not None]

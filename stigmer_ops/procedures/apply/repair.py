@@ -85,6 +85,20 @@ class RowRepair:
         """What it means for a row that its activity has ended in this way."""
         return self._ending.ended(row, ended)
 
+    async def meant_deadline(self, row: PlanRow) -> datetime | RowOutcome:
+        """The deadline that an `extend` row means as things are now; or why it has none.
+
+        Where it is made durable before `carry_out`, and given to it as a `Doubt`, the row can be
+        carried out any number of times and extends once.
+        """
+        try:
+            fence = await self._extension.target(row)
+            content = await self._extension.content(row, fence, None)
+        except StigmerOpsError as error:
+            return _failed(error, in_doubt=False)
+        assert content.until is not None
+        return content.until
+
     async def carry_out(self, row: PlanRow, begin: Begin, doubt: Doubt | None = None) -> RowOutcome:
         """Do what the row says, at most once.
 
