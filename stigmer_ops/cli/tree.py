@@ -113,7 +113,6 @@ ENTRIES: tuple[Entry, ...] = (
         MONITORING,
         group=False,
     ),
-    Entry("scale", "scale", "How many replicas Stigmer needs.", PROCEDURES),
     Entry(
         "maintenance",
         "maintenance",
@@ -123,6 +122,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("metrics", "metrics", "What Prometheus knows.", MONITORING),
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),
     Entry("dashboards", "dashboards", "The Grafana dashboard.", MONITORING),
+    Entry("scale", "scale", "How many replicas Stigmer needs.", PROCEDURES),
     Entry("config", "config", "The settings in force.", OWN),
     Entry(
         "sandbox",

@@ -1,0 +1,1 @@
+"""How many replicas of Stigmer there should be."""
