@@ -110,7 +110,7 @@ async def carry_out(
 def _told(standing: Standing[Any]) -> str:
     if standing.current is None or standing.record is None:
         return ""
-    done, total = standing.record.reported
+    done, total = standing.record.reported()
     counted = f" {done:,}" + (f" of {total:,}" if total else "") if done or total else ""
     return f"{standing.current.key}{counted}"
 

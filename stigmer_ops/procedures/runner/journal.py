@@ -236,7 +236,7 @@ class StepRecord:
     Attributes:
         resumed: Whether the task was cut off before, or failed: look before you do it again.
         confirmed: Whether somebody said that it was done by hand.
-        reported: How much of it is done, and of how much, for the progress bar.
+        reported: Answers how much of it is done, and of how much; asked by the progress bar.
         now: The clock.
     """
 
@@ -250,7 +250,7 @@ class StepRecord:
     ) -> None:
         self.resumed = resumed
         self.confirmed = journal.progress(key).confirmed
-        self.reported: tuple[int, int | None] = (0, None)
+        self.reported: Callable[[], tuple[int, int | None]] = lambda: (0, None)
         self.now = now
         self._journal = journal
         self._key = key
@@ -284,7 +284,7 @@ class StepRecord:
 
     def report(self, done: int, total: int | None = None) -> None:
         """Say how far the action has come."""
-        self.reported = (done, total)
+        self.reported = lambda: (done, total)
 
 
 @contextmanager

@@ -281,22 +281,29 @@ class PlannedTask(Generic[WorldT]):
 
 
 async def planned(
-    tasks: Sequence[Task[WorldT]], journal: ProcedureJournal, world: WorldT
+    tasks: Sequence[Task[WorldT]],
+    journal: ProcedureJournal,
+    world: WorldT,
+    *,
+    now: Callable[[], datetime],
 ) -> list[PlannedTask[WorldT]]:
-    """What carrying these tasks out would do; it only reads.
+    """What carrying these tasks out would do; it only reads. What cannot be read is in the way."""
+    return [await _planned(task, journal, world, now) for task in tasks]
 
-    Raises:
-        StigmerOpsError: What has to be read for it cannot be read.
-    """
-    plan = []
-    for task in tasks:
-        state = journal.progress(task.key).state
+
+async def _planned(
+    task: Task[WorldT], journal: ProcedureJournal, world: WorldT, now: Callable[[], datetime]
+) -> PlannedTask[WorldT]:
+    state = journal.progress(task.key).state
+    obstacle, lines = "", tuple[str, ...]()
+    try:
         reason = "" if state.settled else await not_needed(task, journal, world)
         if state.settled or reason:
-            plan.append(PlannedTask(task, state, reason))
-            continue
-        first = task.phase is Phase.DO and state is StepState.PENDING
-        obstacle = await task.step.precondition(world) if first else ""
+            return PlannedTask(task, state, reason)
+        if task.phase is Phase.DO and state is StepState.PENDING:
+            obstacle = await task.step.precondition(world)
         show = task.step.plan if task.phase is Phase.DO else task.step.plan_undo
-        plan.append(PlannedTask(task, state, "", obstacle, tuple(await show(world))))
-    return plan
+        lines = tuple(await show(world, StepRecord(journal, task.key, now)))
+    except StigmerOpsError as error:
+        obstacle = error.happened
+    return PlannedTask(task, state, "", obstacle, lines)

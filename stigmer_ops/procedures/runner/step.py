@@ -102,6 +102,10 @@ def waiting(detail: str, commands: Sequence[str]) -> StepResult:
 Action = Callable[[WorldT, "StepRecord"], Awaitable[StepResult]]
 Question = Callable[[WorldT], Awaitable[str]]
 """Answers with why not, in a clause; empty where nothing is in the way."""
+Doubt = Callable[[WorldT, "StepRecord"], Awaitable[str]]
+"""Answers with what is doubtful of what was done, in a clause; empty where nothing is."""
+Showing = Callable[[WorldT, "StepRecord"], Awaitable[Sequence[str]]]
+"""Answers with what exactly would be done, a line each."""
 
 
 async def _nothing_in_the_way(_world: object) -> str:
@@ -112,7 +116,7 @@ async def _no_doubt(_world: object, _record: StepRecord) -> str:
     return ""
 
 
-async def _nothing_to_show(_world: object) -> Sequence[str]:
+async def _nothing_to_show(_world: object, _record: StepRecord) -> Sequence[str]:
     return ()
 
 
@@ -143,12 +147,12 @@ class Step(Generic[WorldT]):
     writes: bool = True
     skip: Question[WorldT] = _nothing_in_the_way
     precondition: Question[WorldT] = _nothing_in_the_way
-    verify: Callable[[WorldT, StepRecord], Awaitable[str]] = _no_doubt
-    plan: Callable[[WorldT], Awaitable[Sequence[str]]] = _nothing_to_show
+    verify: Doubt[WorldT] = _no_doubt
+    plan: Showing[WorldT] = _nothing_to_show
     undo: Action[WorldT] | None = None
     undo_sentence: str = ""
-    verify_undo: Callable[[WorldT, StepRecord], Awaitable[str]] = _no_doubt
-    plan_undo: Callable[[WorldT], Awaitable[Sequence[str]]] = _nothing_to_show
+    verify_undo: Doubt[WorldT] = _no_doubt
+    plan_undo: Showing[WorldT] = _nothing_to_show
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Valve:
     async def skip(self, _world: Valves) -> str:
         return "there is none" if self.name == "none" else ""
 
-    async def plan(self, _world: Valves) -> Sequence[str]:
+    async def plan(self, _world: Valves, _record: StepRecord) -> Sequence[str]:
         return [f"turn {self.name}"]
 
 
@@ -229,7 +229,7 @@ async def test_a_step_by_hand_waits_until_it_is_confirmed(tmp_path: Path) -> Non
 async def test_the_plan_shows_what_would_be_done_and_what_is_in_the_way(tmp_path: Path) -> None:
     world = Valves(stuck="hot b")
     with open_journal(tmp_path / "0001") as journal:
-        plan = await planned([*BEGIN, *END], journal, world)
+        plan = await planned([*BEGIN, *END], journal, world, now=lambda: NOW)
     assert [(one.task.key, one.reason, one.obstacle, one.lines) for one in plan[:3]] == [
         ("a", "", "", ("turn a",)),
         ("none", "there is none", "", ()),
