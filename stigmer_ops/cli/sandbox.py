@@ -34,6 +34,7 @@ DEFAULT_SCALE = 1 / 60
         "sandbox",
         "sandbox --fault token-truncated --fault still-running=20",
         "sandbox --fault none --port 7233",
+        "sandbox --monitoring",
         "sandbox --list-faults",
         "sandbox -o json",
     ),
@@ -64,6 +65,13 @@ async def sandbox(
             show_default="that of the external workflows",
         ),
     ] = None,
+    monitoring: Annotated[
+        bool,
+        typer.Option(
+            "--monitoring",
+            help="Run an exporter, Prometheus with the generated rules, and Alertmanager as well",
+        ),
+    ] = False,
     time_scale: Annotated[
         float,
         typer.Option(
@@ -78,7 +86,11 @@ async def sandbox(
     """Run a Temporal server with a simulated Zigflow and Stigmer until Ctrl-C.
 
     Prints the addresses, and a line to paste into another terminal, where every command then works
-    as against production. Everything is in memory and gone at the end.
+    as against production. Everything is gone at the end.
+
+    With --monitoring, notifications of alerts are printed as they arrive, with the receiver that
+    the example configuration of Alertmanager routes them to. Rules and thresholds are scaled like
+    all else: what takes an hour in production takes a minute.
     """
     if list_faults:
         return _list_faults(invocation)
@@ -92,6 +104,8 @@ async def sandbox(
             port=port,
             stigmer_namespace=stigmer_namespace,
             time_scale=time_scale,
+            monitoring=monitoring,
+            inherited=invocation.environment,
         )
     )
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -117,6 +131,7 @@ class _Progress:
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._handshakes: list[Mapping[str, str]] = []
+        self._monitoring: dict[str, str] = {}
 
     def report(self, event: Event) -> None:
         """Receive one step."""
@@ -127,6 +142,8 @@ class _Progress:
             return
         if event.step is Step.HANDSHAKE:
             self._handshakes.append(event.data)
+        if event.step is Step.WATCHED:
+            self._monitoring |= event.data
         self._invocation.say(event.message)
 
     def _write(self, variables: Mapping[str, str]) -> None:
@@ -135,9 +152,14 @@ class _Progress:
         def table(console: Console, _wide: bool) -> None:
             console.print("\nPaste this into another terminal:\n")
             console.print(f"export {line}\n", soft_wrap=True)
-            console.print("then try: stigmer-ops pending list\n\nCtrl-C ends it.")
+            first = "alerts status" if self._monitoring else "pending list"
+            console.print(f"then try: stigmer-ops {first}\n\nCtrl-C ends it.")
 
-        body = {"environment": variables, "handshakes": self._handshakes}
+        body = {
+            "environment": variables,
+            "handshakes": self._handshakes,
+            "monitoring": self._monitoring or None,
+        }
         self._invocation.write(Document("Sandbox", body), table)
 
 

@@ -32,6 +32,9 @@ _WINDOW = timedelta(hours=1)
 _CRITICAL_AGE = timedelta(hours=12)
 _BACKLOG_AGE = timedelta(minutes=5)
 _STALE_AFTER = timedelta(minutes=5)
+_QUEUES_EVERY = timedelta(minutes=2)
+_REGISTRATION_EVERY = timedelta(minutes=10)
+_VISIBILITY_LAG = timedelta(minutes=2)
 _LONGEST_CYCLE = timedelta(seconds=10)
 """What a busy machine may take to read a namespace: no exporter is stale before."""
 
@@ -63,11 +66,16 @@ class Watch:
 
 
 def settings_of(scale: TimeScale) -> dict[str, str]:
-    """Variables that fit thresholds and rules to a sandbox, whose days are short."""
+    """Variables that fit thresholds, rules and exporter to a sandbox, whose days are short."""
     ages = {
         "CRITICAL_AGE": scale(_CRITICAL_AGE),
         "QUEUE_BACKLOG_AGE": scale(_BACKLOG_AGE),
         "EXPORTER_STALE_AFTER": scale(_STALE_AFTER, floor=_LONGEST_CYCLE),
+    }
+    readings = {
+        "QUEUES_EVERY": scale(_QUEUES_EVERY),
+        "REGISTRATION_EVERY": scale(_REGISTRATION_EVERY),
+        "VISIBILITY_LAG": scale(_VISIBILITY_LAG, floor=_LONGEST_CYCLE),
     }
     return {
         "STIGMER_OPS_MONITORING_TIME_SCALE": f"{scale.factor!r}",
@@ -75,6 +83,11 @@ def settings_of(scale: TimeScale) -> dict[str, str]:
         **{
             f"STIGMER_OPS_MONITORING_THRESHOLDS_{name}": f"{age.total_seconds():g}s"
             for name, age in ages.items()
+        },
+        "STIGMER_OPS_EXPORTER_REGISTRATION_PROBE": "true",  # it is nobody else's namespace
+        **{
+            f"STIGMER_OPS_EXPORTER_{name}": f"{time.total_seconds():g}s"
+            for name, time in readings.items()
         },
     }
 
