@@ -43,7 +43,6 @@ class Entry:
 
 
 LOOK, REPAIR, SYSTEM, OWN = "Look", "Repair", "The system", "This tool"
-PROCEDURES = "Procedures"
 MONITORING, PROCEDURES = "Monitoring", "Procedures"
 
 ENTRIES: tuple[Entry, ...] = (
