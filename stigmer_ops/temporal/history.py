@@ -93,11 +93,13 @@ async def find_activity(
     *,
     activity_id: str = "",
     scheduled_event_id: int = 0,
+    not_after: datetime | None = None,
 ) -> ActivityEvents | None:
     """Read backwards to the activity's scheduled event; None if the run has none such.
 
     Either its id or its scheduled event must be given. An activity id may be used again within a
-    run after its activity closed: the newest is found.
+    run after its activity closed: the newest is found, or the newest that was scheduled by
+    `not_after`.
 
     Raises:
         RPCError: As answered.
@@ -108,9 +110,10 @@ async def find_activity(
             closings[CLOSES_ACTIVITY[event.event_type](event).scheduled_event_id] = event
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             scheduled = event.activity_task_scheduled_event_attributes
-            if event.event_id == scheduled_event_id or (
+            meant = event.event_id == scheduled_event_id or (
                 not scheduled_event_id and scheduled.activity_id == activity_id
-            ):
+            )
+            if meant and _by(event, not_after):
                 closing = closings.get(event.event_id)
                 return ActivityEvents(
                     activity_id=scheduled.activity_id,
@@ -122,6 +125,11 @@ async def find_activity(
         if event.event_id < scheduled_event_id:
             return None
     return None
+
+
+def _by(event: HistoryEvent, time: datetime | None) -> bool:
+    at = moment(event, "event_time")
+    return time is None or at is None or at <= time
 
 
 CLOSES_ACTIVITY = {

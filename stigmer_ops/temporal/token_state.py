@@ -91,13 +91,14 @@ async def _of_standalone_activity(
             return verdicts.ACTIVITY_NOT_FOUND, seen
         raise
     if info.HasField("close_time"):
-        ended = _ended_standalone(info)
+        ended = standalone_outcome(info)
         return verdicts.ENDED[ended.outcome], replace(seen, ended=ended)
     pending = standalone_activity(frontend.namespace, info)
     return _against_pending(token, pending), replace(seen, pending=pending)
 
 
-def _ended_standalone(info: ActivityExecutionInfo) -> EndedActivity:
+def standalone_outcome(info: ActivityExecutionInfo) -> EndedActivity:
+    """How a standalone activity that is closed has ended."""
     name = ActivityExecutionStatus.Name(info.status)
     outcome = name.removeprefix("ACTIVITY_EXECUTION_STATUS_")
     # The server keeps who completed or failed it in the place of the last worker.

@@ -78,6 +78,7 @@ async def plan_run(
     trail: AuditTrail | None,
     now: Callable[[], datetime],
     dry_run: bool = False,
+    command: str = "apply",
 ) -> AsyncIterator[tuple[PlanRun, Recorder]]:
     """A run of a plan that is about to begin; what it has done is on disk when the block is left.
 
@@ -90,6 +91,7 @@ async def plan_run(
         trail: The audit; None in a dry run.
         now: The clock.
         dry_run: Whether to send nothing.
+        command: What the audit is told that was typed.
 
     Raises:
         StigmerOpsError: The journal cannot be written.
@@ -110,7 +112,7 @@ async def plan_run(
 
     def intent_of(row: PlanRow, fence: AttemptFence, content: Content | None) -> Intent:
         return Intent(
-            command=f"apply {row.action}",
+            command=f"{command} {row.action}",
             operator=operator.name,
             host=operator.host,
             identity=identity,

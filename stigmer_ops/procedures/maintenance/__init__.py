@@ -1,0 +1,1 @@
+"""Maintenance windows: nothing that waits is lost, and whatever was changed for it is put back."""
