@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from stigmer_ops.errors import DeniedError
 from stigmer_ops.exporter.callbacks import CallbackReader
+from stigmer_ops.exporter.callbacks_feed import OVERLAP
 from stigmer_ops.exporter.callbacks_news import CallbackNews
 from stigmer_ops.exporter.keeping import Keeper
 from stigmer_ops.exporter.link import Link
@@ -117,12 +118,16 @@ class StigmerNamespace:
                 self._names[identifier] = link.namespace
 
     async def _ready(self, now: datetime) -> CallbackReader:
-        """The reader. What was never read is read from now on, by the server's clock."""
+        """The reader. A namespace that is new is read from now on, by its server's clock.
+
+        The reader begins an overlap before its position, for what is listed late: what ended before
+        now was not ours to count, and may have been counted by an exporter before us.
+        """
         if self._reader is None:
             frontend = await self.link.frontend()
             skew = await measure_clock_skew(frontend, self._clock) or timedelta(0)
             state = self._keeper.state
-            position = state.position(self.namespace, now + skew)
+            position = state.position(self.namespace, now + skew + OVERLAP)
             self._reader = CallbackReader(
                 frontend, self._settings, position, state.totals, self._names
             )

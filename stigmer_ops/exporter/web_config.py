@@ -224,6 +224,8 @@ def _said(place: tuple[str, ...], problem: Mapping[str, Any]) -> str:
             return "is missing"
         case "string_pattern_mismatch" if place[0] == "basic_auth_users":
             return "not a bcrypt hash, as htpasswd -nBC 10 NAME prints it"
+        case "model_type" | "dict_type":
+            return "must be a mapping"
         case "literal_error" if place[-1] == "client_auth_type":
             return f"{problem['msg']}; others verify nothing"
         case _:
