@@ -104,7 +104,15 @@ class Recorder:
         self._put(_Item(line, entry, written))
         await written
 
-    def end(self, row: int, outcome: RowOutcome, entry: Entry | None, *, until: str = "") -> None:
+    def end(
+        self,
+        row: int,
+        outcome: RowOutcome,
+        entry: Entry | None,
+        *,
+        until: str = "",
+        written: asyncio.Future[None] | None = None,
+    ) -> None:
         """Have a row's outcome written soon. A row that is in doubt stays so in the journal.
 
         Args:
@@ -112,11 +120,12 @@ class Recorder:
             outcome: What became of it.
             entry: Its intent; None where there was none.
             until: For an extension: the deadline that was meant.
+            written: Resolved when it is on disk, or with the error that keeps it from there.
         """
         operation_id = "" if entry is None else str(entry.operation_id)
         line = outcome_line(row, outcome, operation_id=operation_id, time=self._time(), until=until)
         closing = None if entry is None else entry.closing(_audited(outcome))
-        self._put(_Item(None if outcome.in_doubt else line, closing))
+        self._put(_Item(None if outcome.in_doubt else line, closing, written))
 
     def _put(self, item: _Item) -> None:
         if self.error is not None:

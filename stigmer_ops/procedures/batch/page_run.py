@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ class PageRun:
         self._means = means
         self._in_doubt = in_doubt
         self._records = {record["row"]: record for record in known if "outcome" in record}
+        self._audited = set(self._records)
+        self._to_be_audited: set[asyncio.Future[None]] = set()
         self._brake = Brake(order.error_rate, tried=order.tried, errors=order.errors)
         self._held = False
         self._proved = 0
@@ -82,8 +85,8 @@ class PageRun:
 
     @property
     def records(self) -> list[Record]:
-        """What is known of the rows so far."""
-        return [*self._records.values()]
+        """What is known of the rows so far, and in the audit trail."""
+        return [record for number, record in self._records.items() if number in self._audited]
 
     def hold(self) -> None:
         """Begin no further row."""
@@ -98,7 +101,9 @@ class PageRun:
             async with aclosing(tried):
                 async for _ in tried:
                     pass
-        return TurnResult(self.records, proved=self._proved, stopped=self._stopped)
+        if self._to_be_audited:
+            await asyncio.wait(self._to_be_audited)
+        return TurnResult([*self._records.values()], proved=self._proved, stopped=self._stopped)
 
     async def _left(self) -> AsyncGenerator[int, None]:
         for number in self._turn.numbers:
@@ -146,10 +151,30 @@ class PageRun:
         if opened is None and doubt is not None:
             unknown = Parameters(plan_sha256=self._turn.head.author.sha256)
             opened = self._entry(number, row, planned_fence(row), unknown)
-        self._means.recorder.end(number, outcome, opened)
         self._records[number] = self._record(number, row, outcome)
+        self._means.recorder.end(number, outcome, opened, written=self._audit_of(number))
         self._stopped = self._stopped or self._brake.after(outcome)
         return outcome
+
+    def _audit_of(self, number: int) -> asyncio.Future[None]:
+        """Resolved when the row's outcome is in the audit trail; only then it is told to Temporal.
+
+        Were it told first, and the worker killed in between, no trail would have the outcome.
+        """
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(future: asyncio.Future[None]) -> None:
+            self._to_be_audited.discard(future)
+            error = future.exception()
+            if error is None:
+                self._audited.add(number)
+            elif isinstance(error, StigmerOpsError):
+                self.error = error
+                self.hold()
+
+        self._to_be_audited.add(written)
+        written.add_done_callback(done)
+        return written
 
     def _doubt(self, number: int) -> Doubt | None:
         until = self._turn.deadlines.get(str(number))
