@@ -122,6 +122,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),
     Entry("dashboards", "dashboards", "The Grafana dashboard.", MONITORING),
     Entry("scale", "scale", "How many replicas Stigmer needs.", PROCEDURES),
+    Entry(
+        "escalate",
+        "escalate",
+        "Show where to go with an incident, which steps to take now, and what to paste there.",
+        PROCEDURES,
+        group=False,
+    ),
     Entry("config", "config", "The settings in force.", OWN),
     Entry(
         "sandbox",

@@ -73,6 +73,17 @@ class Silent:
         """Nothing is left on the screen."""
 
 
+class Counting(Silent):
+    """Counts checks as they end, for a progress bar."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def ended(self, result: CheckResult) -> None:  # noqa: ARG002 - as Observer has it
+        """Count it."""
+        self.count += 1
+
+
 class Lines(Silent):
     """Writes each check as a line of JSON as it ends."""
 

@@ -81,14 +81,14 @@ def recommendation_page(console: Console, found: Recommendation, commands: Seque
 
 
 def _head(found: Recommendation) -> str:
-    replicas = f"{found.replicas} replicas"
+    replicas = f"replicas: {found.replicas}"
     if not found.current:
-        return f"{replicas}; how many there are is not to be seen"
+        return f"{replicas} (how many there are is not to be seen)"
     if found.direction.value == "hold":
         return f"{replicas}, as many as there are"
     apart = abs(found.replicas - found.current)
     deed = "add" if found.direction.value == "up" else "take away"
-    return f"{replicas}; there are {found.current}: {deed} {apart}"
+    return f"{replicas} (now {found.current}: {deed} {apart})"
 
 
 def write_manifests(

@@ -91,7 +91,7 @@ def _pending(load: Load, settings: Settings) -> Reason:
     scaling, pending, limit = settings.scaling, load.pending, settings.thresholds.backlog
     wanted = math.ceil(pending.now / scaling.pending_per_pod)
     sustained_for = duration(scaling.sustained_for)
-    counted = f"{pending.now} external activities wait"
+    counted = f"External activities that wait: {pending.now}"
     share = f"{scaling.pending_per_pod} a replica make {wanted}"
     if wanted <= max(load.current, scaling.min_replicas):
         return Reason("pending", wanted, f"{counted}; {share}.")
@@ -99,7 +99,7 @@ def _pending(load: Load, settings: Settings) -> Reason:
         return Reason(
             "pending",
             wanted,
-            f"{counted}, and it has been more than {limit} for {sustained_for} "
+            f"{counted}, and more than {limit} for {sustained_for} "
             f"({_evidence(load, sustained_for)}); {share}.",
         )
     if pending.now > limit:

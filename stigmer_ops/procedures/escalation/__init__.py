@@ -1,0 +1,1 @@
+"""Where to go with an incident, and what to take there."""
