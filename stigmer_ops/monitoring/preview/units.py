@@ -18,7 +18,7 @@ _DIGITS = 3
 def formatted(value: float, unit: str, decimals: int | None = None) -> str:
     """`value` with its unit; `decimals` None for three digits."""
     if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+        return number(value)
     formatter = _FORMATTERS.get(unit)
     if formatter is not None:
         return formatter(value, decimals)
@@ -27,6 +27,8 @@ def formatted(value: float, unit: str, decimals: int | None = None) -> str:
 
 def number(value: float, decimals: int | None = None) -> str:
     """`value` alone: whole numbers without decimals, others with three digits."""
+    if not math.isfinite(value):  # a percentage of the largest numbers is not
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if decimals is None:
         decimals = 0 if value == round(value) else _decimals_for(value)
     text = f"{value:.{decimals}f}"

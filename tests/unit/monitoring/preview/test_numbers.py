@@ -57,6 +57,7 @@ SCRAPE = timedelta(seconds=15)
         (math.nan, "s", "NaN"),
         (math.inf, "short", "∞"),
         (-math.inf, "short", "-∞"),
+        (1e307, "percentunit", "∞%"),
         (-0.0, "short", "0"),
     ],
 )
