@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from stigmer_ops.procedures.runner.journal import ProcedureJournal
     from stigmer_ops.procedures.runner.run import PlannedTask
 
+WAIT = timedelta(minutes=5)
+"""How long `end` waits for workers unless it is told."""
+
 app = typer.Typer(
     name="maintenance",
     help="Maintenance windows in which nothing that waits is lost.",
@@ -279,7 +282,7 @@ async def end(
     connection: Connection,
     mutation: Mutation,
     wait: Annotated[
-        timedelta,
+        timedelta | None,
         typer.Option(
             "--wait",
             parser=parse_duration,
@@ -287,7 +290,7 @@ async def end(
             help="How long to wait until workers poll again",
             show_default="5m",
         ),
-    ] = timedelta(minutes=5),
+    ] = None,
     execute: Execute = False,
     confirm_step: ConfirmStep = None,
 ) -> ExitCode:
@@ -310,7 +313,9 @@ async def end(
                 not_done=NOTHING_CHANGED,
                 next_step="stigmer-ops maintenance status; check --namespace and --address",
             )
-        world = setting.world(window_in(latest), execute=execute, patience=wait)
+        world = setting.world(
+            window_in(latest), execute=execute, patience=WAIT if wait is None else wait
+        )
         if not await _end_confirmed(invocation, mutation, world, latest):
             return ExitCode.OK
         with open_journal(latest.folder) as journal:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from stigmer_ops.procedures.runner.journal import ProcedureJournal
     from stigmer_ops.procedures.runner.run import Standing
 
+MARGIN = timedelta(minutes=15)
+"""How long after a window nothing may time out, unless it is told."""
+
 NOTHING_CHANGED = "nothing was changed"
 END_COMMAND = "stigmer-ops maintenance end --reason '…'"
 
@@ -154,7 +157,7 @@ def window_asked_for(invocation: Invocation, options: WindowOptions, reason: str
         kind=kind,
         begin=begin,
         end=begin + options.duration,
-        margin=options.margin,
+        margin=MARGIN if options.margin is None else options.margin,
         throttle=options.throttle,
         throttled_queues=()
         if options.throttle is None

@@ -358,7 +358,7 @@ class WindowOptions:
         ),
     ] = WindowKind.STIGMER
     margin: Annotated[
-        timedelta,
+        timedelta | None,
         typer.Option(
             "--margin",
             parser=parse_duration,
@@ -367,7 +367,7 @@ class WindowOptions:
             show_default="15m",
             rich_help_panel=WINDOW,
         ),
-    ] = timedelta(minutes=15)
+    ] = None
     throttle: Annotated[
         float | None,
         typer.Option(

@@ -121,6 +121,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("metrics", "metrics", "What Prometheus knows.", MONITORING),
     Entry("alerts", "alerts", "The alerting rules.", MONITORING),
     Entry("dashboards", "dashboards", "The Grafana dashboard.", MONITORING),
+    Entry(
+        "drain",
+        "drain",
+        "Wait until the pending external activities have fallen to a target. Changes nothing.",
+        PROCEDURES,
+        group=False,
+    ),
     Entry("scale", "scale", "How many replicas Stigmer needs.", PROCEDURES),
     Entry(
         "escalate",

@@ -30,7 +30,7 @@ _FATES = {
 def window_record(window: Window) -> dict[str, Any]:
     """What a window is to be, for JSON."""
     return {
-        "kind": window.kind.value,
+        "maintains": window.kind.value,
         "begin": rfc3339(window.begin),
         "end": rfc3339(window.end),
         "margin_seconds": seconds(window.margin),
@@ -148,7 +148,7 @@ def status_page(
     console.print(f"window {head['window']} of namespace {visible(head['namespace'])}: ", end="")
     console.print(head["state"] + (", overdue" if head["overdue"] else ""), style="bold")
     reason = head["reason"] or ""
-    console.print(f"  maintenance of {head['kind']}: {visible(reason)}")
+    console.print(f"  maintenance of {head['maintains']}: {visible(reason)}")
     console.print(f"  from {head['begin']} until {head['end']}, by {visible(head['operator'])}")
     console.print(f"  journal {visible(head['journal'])}")
     console.print()

@@ -96,7 +96,8 @@ def tasks_table(console: Console, standing: Standing[Any]) -> None:
 def task_text(task: Task[Any], progress: Progress, number: int, total: int) -> str:
     """One line for a person who watches: what is begun, or what became of it."""
     state = progress.state.value
-    what = task.sentence if state == "begun" else progress.detail or task.sentence
-    head = "…" if state == "begun" else state
-    lines = [f"{number}/{total} {task.key}: {head} {visible(what)}"]
+    what = (
+        f"{task.sentence} …" if state == "begun" else f"{state}: {progress.detail or task.sentence}"
+    )
+    lines = [f"{number}/{total} {task.key}  {visible(what)}"]
     return "\n".join([*lines, *(f"    {visible(line)}" for line in progress.lines)])
