@@ -47,7 +47,7 @@ async def drain(
     target: Annotated[
         int, typer.Option("--target", min=0, metavar="N", help="To how many they are to fall")
     ] = 0,
-    timeout: Annotated[
+    give_up_after: Annotated[
         timedelta | None,
         typer.Option(
             "--timeout",
@@ -77,13 +77,13 @@ async def drain(
     from stigmer_ops.render.drain import drain_page, drain_record
 
     selection = selection_of(invocation, filters)
-    limit = TIMEOUT if timeout is None else timeout
+    limit = TIMEOUT if give_up_after is None else give_up_after
     async with invocation.temporal(connection) as frontend:
         levels = drained(
             lambda: _count(invocation, frontend, selection),
             target,
             interval=INTERVAL if interval is None else interval,
-            timeout=limit,
+            give_up_after=limit,
             now=invocation.now,
         )
         async with aclosing(levels):

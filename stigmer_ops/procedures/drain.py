@@ -1,6 +1,6 @@
 """Waiting until what is pending has fallen to a target, and saying when that will be.
 
-It only reads. What is started meanwhile counts too, so that the rate is what leaves less what comes.
+It only reads. What is started meanwhile counts too: the rate is what leaves, less what comes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ async def drained(
     target: int,
     *,
     interval: timedelta,
-    timeout: timedelta,
+    give_up_after: timedelta,
     now: Callable[[], datetime],
 ) -> AsyncGenerator[Level, None]:
     """Count until the target is reached or the time is up, and yield every level.
@@ -88,7 +88,7 @@ async def drained(
         count: How many are pending now.
         target: To what they are to fall.
         interval: Pause between two counts.
-        timeout: After how long to give up; zero counts once.
+        give_up_after: How long to wait; zero counts once.
         now: The clock.
 
     Raises:
@@ -96,7 +96,7 @@ async def drained(
     """
     levels = Levels(target)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout.total_seconds()
+    deadline = loop.time() + give_up_after.total_seconds()
     first = True
     while True:
         level = await _counted(count, levels, now, first=first)

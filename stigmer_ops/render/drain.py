@@ -37,7 +37,7 @@ def level_text(level: Level) -> str:
     if rate is None:
         return told
     if rate <= 0:
-        return f"{told}, {'growing by' if rate < 0 else 'falling by'} {-60 * rate:.3g} a minute"
+        return f"{told}, growing by {-60 * rate:.3g} a minute" if rate else f"{told}, not falling"
     return f"{told}, falling by {60 * rate:.3g} a minute, about {short_duration(level.left)} left"
 
 
