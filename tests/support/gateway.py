@@ -93,8 +93,9 @@ async def gateway_to(
     api_key: str | None = None,
     intercept: Interception | None = None,
     lose_answers_of: Container[str] = (),
+    port: int = 0,
 ) -> AsyncIterator[Gateway]:
-    """Listen on a free port of loopback and forward to `upstream`.
+    """Listen on a port of loopback and forward to `upstream`.
 
     Args:
         upstream: host:port of the Temporal frontend.
@@ -103,6 +104,7 @@ async def gateway_to(
         api_key: Calls without this bearer token are refused as UNAUTHENTICATED.
         intercept: Sees every call first.
         lose_answers_of: Methods that are carried out, and whose answer does not come back.
+        port: Where to listen; 0 for a free one.
     """
     async with grpc.aio.insecure_channel(upstream) as channel:
         server = grpc.aio.server()
@@ -110,10 +112,10 @@ async def gateway_to(
             [certificate], client_ca, require_client_auth=client_ca is not None
         )
         if credentials:
-            port = server.add_secure_port("127.0.0.1:0", credentials)
+            bound = server.add_secure_port(f"127.0.0.1:{port}", credentials)
         else:
-            port = server.add_insecure_port("127.0.0.1:0")
-        gateway = Gateway(port)
+            bound = server.add_insecure_port(f"127.0.0.1:{port}")
+        gateway = Gateway(bound)
         server.add_generic_rpc_handlers(
             (_Forward(channel, gateway, api_key, intercept, lose_answers_of),)
         )

@@ -21,7 +21,7 @@ class MetricsPage:
     @classmethod
     def parse(cls, text: str) -> MetricsPage:
         """Read the text format, version 0.0.4."""
-        return cls(tuple(text_string_to_metric_families(text)))  # type: ignore[no-untyped-call] # as the library has it
+        return cls(tuple(text_string_to_metric_families(text)))
 
     @classmethod
     def parse_open_metrics(cls, text: str) -> MetricsPage:

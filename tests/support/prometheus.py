@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,13 +22,13 @@ _PATIENCE_SECONDS = 20.0
 
 @contextmanager
 def running_prometheus(
-    directory: Path, targets: Mapping[str, str], rules: Mapping[str, str]
+    directory: Path, targets: Mapping[str, str | Sequence[str]], rules: Mapping[str, str]
 ) -> Iterator[str]:
     """Start one that scrapes and evaluates every second; its base URL.
 
     Args:
         directory: For its files; empty.
-        targets: Job name to host:port.
+        targets: Job name to host:port, or to several.
         rules: File name to text of rule files.
     """
     executable = shutil.which("prometheus")
@@ -44,9 +44,9 @@ def running_prometheus(
                 "job_name": job,
                 "honor_labels": True,
                 "scrape_timeout": INTERVAL,
-                "static_configs": [{"targets": [target]}],
+                "static_configs": [{"targets": [found] if isinstance(found, str) else [*found]}],
             }
-            for job, target in targets.items()
+            for job, found in targets.items()
         ],
     }
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
