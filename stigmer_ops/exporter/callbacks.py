@@ -13,7 +13,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.exporter.callbacks_errors import error_type_of
-from stigmer_ops.exporter.callbacks_feed import BATCH, OVERLAP, Feed, Listed, Watermark
+from stigmer_ops.exporter.callbacks_feed import (
+    BATCH,
+    OVERLAP,
+    Attribute,
+    Feed,
+    Listed,
+    Watermark,
+)
 from stigmer_ops.exporter.callbacks_history import (
     ExecutionHistory,
     claim_in,
@@ -117,7 +124,7 @@ class CallbackReader:
         self._closed = Feed(frontend, "CloseTime", position, overlap=overlap, batch=batch)
         self._started: Feed | None = None
         self._unidentified: list[Listed] = []
-        self._tries: Counter[str] = Counter()
+        self._tries: Counter[tuple[str, Attribute]] = Counter()
         self._news = CallbackNews()
 
     async def follow(self, now: datetime) -> CallbackNews:
@@ -199,7 +206,7 @@ class CallbackReader:
             return self._failed(workflow, "history", failure, stop=error.status in _SYSTEMIC)
         except StigmerOpsError as error:
             return self._failed(workflow, "payload", error, stop=True)
-        self._tries.pop(workflow.run_id, None)
+        self._tries.pop(workflow.reading, None)
         return outcome
 
     def _failed(
@@ -210,9 +217,9 @@ class CallbackReader:
         Raises:
             StigmerOpsError: The failure, where others would hardly fare better.
         """
-        self._tries[workflow.run_id] += 1
-        if self._tries[workflow.run_id] >= TRIES:
-            del self._tries[workflow.run_id]
+        self._tries[workflow.reading] += 1
+        if self._tries[workflow.reading] >= TRIES:
+            del self._tries[workflow.reading]
             return _Outcome(workflow, unreadable=item)
         if stop:
             raise failure

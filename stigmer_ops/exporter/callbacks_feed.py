@@ -80,11 +80,17 @@ def _aware(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A workflow as the visibility store has it; `time` is the one that it is ordered by."""
+    """A workflow as the visibility store has it; `time` is its `attribute`."""
 
     workflow_id: str
     run_id: str
+    attribute: Attribute
     time: datetime
+
+    @property
+    def reading(self) -> tuple[str, Attribute]:
+        """What is read: a run is read once when it started, and once when it has closed."""
+        return self.run_id, self.attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,7 @@ class Feed:
     def _listed(self, info: WorkflowExecutionInfo) -> Listed:
         time = moment(info, self._field)
         assert time is not None  # the query compares it
-        return Listed(info.execution.workflow_id, info.execution.run_id, time)
+        return Listed(info.execution.workflow_id, info.execution.run_id, self._attribute, time)
 
     def done(self, workflow: Listed) -> None:
         """Remember that a workflow was read, so that it is not listed again."""
