@@ -81,6 +81,7 @@ class PendingReader:
             StigmerOpsError: So many reads failed in a row that the rest would fail too.
         """
         width = self._frontend.pace.concurrency
+        self._outage = Outage(width)
         return fan_out(runs, self._read, concurrency=width, ahead=ahead)
 
     async def _read(self, run: Run) -> Reading:
