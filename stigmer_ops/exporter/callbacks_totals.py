@@ -142,13 +142,23 @@ def _digest(namespace: str, key: ActivityKey) -> str:
 
 
 def _counter(rows: list[list[Any]]) -> Counter[Labels]:
-    return Counter({_labels(row): int(row[3]) for row in rows})
+    return Counter({_labels(row): _count(row[3]) for row in rows})
 
 
 def _histograms(rows: list[list[Any]]) -> dict[Labels, Durations]:
-    return {
-        _labels(row): Durations([int(count) for count in row[3]], float(row[4])) for row in rows
-    }
+    return {_labels(row): _durations(*row[3:]) for row in rows}
+
+
+def _durations(counts: list[Any], sum_seconds: float) -> Durations:
+    if len(counts) != len(BOUNDS) + 1:
+        raise ValueError("a histogram with another number of buckets")
+    return Durations(list(map(_count, counts)), float(sum_seconds))
+
+
+def _count(value: str | int) -> int:
+    if int(value) < 0:
+        raise ValueError("a negative count")
+    return int(value)
 
 
 def _labels(row: list[Any]) -> Labels:
