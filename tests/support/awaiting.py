@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
 
 TASK_QUEUE = "awaiting"
 ACTIVITY_ID = "5"
+DAY_SECONDS = 86_400.0
 
 
 @workflow.defn(name="AwaitsAgent")
@@ -30,11 +31,19 @@ class AwaitsAgent:
     """Returns what its agent returns; a fragile one cannot digest a mapping."""
 
     @workflow.run
-    async def run(self, fragile: bool = False) -> Any:
+    async def run(
+        self,
+        fragile: bool = False,
+        start_to_close: float = DAY_SECONDS,
+        schedule_to_close: float = 0.0,
+    ) -> Any:
         result: Any = await workflow.execute_activity(
             "CallAgentActivity",
             activity_id=ACTIVITY_ID,
-            start_to_close_timeout=timedelta(hours=24),
+            start_to_close_timeout=timedelta(seconds=start_to_close),
+            schedule_to_close_timeout=timedelta(seconds=schedule_to_close)
+            if schedule_to_close
+            else None,
             retry_policy=RetryPolicy(
                 maximum_attempts=3, initial_interval=timedelta(milliseconds=20)
             ),
@@ -57,11 +66,26 @@ class Awaiting:
         self.tokens[info.workflow_id or "", info.attempt] = info.task_token
         activity.raise_complete_async()
 
-    async def start(self, names: Iterable[str], *, fragile: bool = False) -> list[str]:
-        """Start a workflow for each name, and wait until its activity has started."""
+    async def start(
+        self,
+        names: Iterable[str],
+        *,
+        fragile: bool = False,
+        start_to_close: float = DAY_SECONDS,
+        schedule_to_close: float = 0.0,
+    ) -> list[str]:
+        """Start a workflow for each name, and wait until its activity has started.
+
+        Timeouts are in seconds; 0 is none.
+        """
         ids = list(names)
         await together(
-            self.client.start_workflow(AwaitsAgent.run, fragile, id=name, task_queue=TASK_QUEUE)
+            self.client.start_workflow(
+                AwaitsAgent.run,
+                args=[fragile, start_to_close, schedule_to_close],
+                id=name,
+                task_queue=TASK_QUEUE,
+            )
             for name in ids
         )
         await self.reached((name, 1) for name in ids)
