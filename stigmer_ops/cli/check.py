@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import Connection, parse_duration
 from stigmer_ops.errors import ExitCode, SettingsError, UsageError
+from stigmer_ops.render.errors import write_traceback
 from stigmer_ops.render.output import Document, OutputFormat, write, write_line
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def check(
         typer.Option(
             "--category",
             help="Only this category, and what it depends on; may be repeated",
-            show_default="all but smoke",
+            show_default="all but smoke and deployment",
         ),
     ] = None,
     offline: Annotated[
@@ -156,4 +156,4 @@ def _trace_crashes(run: CheckRun) -> None:
     for result in run.results:
         if result.crash is not None:
             sys.stderr.write(f"{result.check.id}:\n")
-            traceback.print_exception(result.crash, file=sys.stderr)
+            write_traceback(result.crash)

@@ -128,6 +128,12 @@ ENTRIES: tuple[Entry, ...] = (
         PROCEDURES,
         group=False,
     ),
+    Entry(
+        "deploy",
+        "deploy",
+        "Whether a deployment of Stigmer may begin, and whether it went well.",
+        PROCEDURES,
+    ),
     Entry("scale", "scale", "How many replicas Stigmer needs.", PROCEDURES),
     Entry(
         "escalate",

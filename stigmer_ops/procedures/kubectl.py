@@ -20,6 +20,7 @@ from stigmer_ops.settings import Kubernetes
 
 EXECUTABLE = "kubectl"
 _LINES_TOLD = 3
+_REVISION = r"{.metadata.annotations.deployment\.kubernetes\.io/revision}"
 _GRACE = timedelta(seconds=15)
 """What kubectl gets beyond its own timeout, to say that it ran into it."""
 
@@ -84,9 +85,10 @@ class Kubectl:
         """Replace every pod by a fresh one."""
         return self.command("rollout", "restart", f"deployment/{deployment}")
 
-    def rollout_undo(self, deployment: str) -> Command:
-        """Return to the revision before."""
-        return self.command("rollout", "undo", f"deployment/{deployment}")
+    def rollout_undo(self, deployment: str, to_revision: int | None = None) -> Command:
+        """Return to a revision, or else to the one before the present one."""
+        exactly = () if to_revision is None else (f"--to-revision={to_revision}",)
+        return self.command("rollout", "undo", f"deployment/{deployment}", *exactly)
 
     def set_image(self, deployment: str, container: str, image: str) -> Command:
         """Set the image of a container."""
@@ -96,13 +98,27 @@ class Kubectl:
         """Print how many replicas are asked for."""
         return self.command("get", f"deployment/{deployment}", "-o=jsonpath={.spec.replicas}")
 
+    def get_revision(self, deployment: str) -> Command:
+        """Print which revision is rolled out; rollbacks name it."""
+        return self.command("get", f"deployment/{deployment}", f"-o=jsonpath={_REVISION}")
+
     async def replicas(self, deployment: str) -> int:
         """How many replicas are asked for.
 
         Raises:
             KubectlError: It cannot be read.
         """
-        command = self.get_replicas(deployment)
+        return await self._number(self.get_replicas(deployment))
+
+    async def revision(self, deployment: str) -> int:
+        """Which revision is rolled out.
+
+        Raises:
+            KubectlError: It cannot be read.
+        """
+        return await self._number(self.get_revision(deployment))
+
+    async def _number(self, command: Command) -> int:
         told = await self.run(command)
         try:
             return int(told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from stigmer_ops.procedures.checks import (
     canary,
+    deployment,
     handshake,
     monitoring,
     settings,
@@ -28,6 +29,7 @@ CHECKS: tuple[Check[CheckContext], ...] = (
     *handshake.CHECKS,
     *monitoring.CHECKS,
     *canary.CHECKS,
+    *deployment.CHECKS,
 )
 
 CATEGORIES = tuple(dict.fromkeys(check.category for check in CHECKS))

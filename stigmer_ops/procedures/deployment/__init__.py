@@ -1,0 +1,1 @@
+"""Before a deployment, and the half hour after it."""
