@@ -40,7 +40,7 @@ Deployments = Annotated[
     examples=(
         "scale recommend",
         "scale recommend --replicas 4 -o json",
-        "scale recommend --manifest > autoscaler.yaml",
+        "scale recommend --manifest --deployment stigmer-server",
     ),
 )
 async def recommend(

@@ -17,12 +17,14 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = {page.name: page for page in pages() if page.kind is PageKind.CHECK}
 TESTS = [
     ROOT / "tests" / "integration" / "test_check.py",
+    ROOT / "tests" / "integration" / "test_check_deployment.py",
     ROOT / "tests" / "integration" / "test_check_monitoring.py",
     ROOT / "tests" / "unit" / "procedures" / "test_checks_judge.py",
 ]
 FOUND_BY_VALUES = {
     "temporal-capabilities": "judged_capabilities",
     "task-queues-without-backlog": "backlogs",
+    "messages-known": "judged_messages",
     "workers-answer": "answered",
     "workers-agree": "agreed",
     "handshakes-readable": "all_read",

@@ -22,6 +22,7 @@ READS = {
     "pending list": ("--all-types",),
     "pending show": ("-w", "{workflow_id}", "-a", "{activity_id}"),
     "pending summary": (),
+    "scale recommend": (),
     "token decode": ("--token-file", "{token}"),
     "token fingerprint": ("--token-file", "{token}"),
     "token validate": ("--token-file", "{token}"),
@@ -52,6 +53,8 @@ ELSEWHERE = {
     "plan verify": "reads histories as apply does; test_apply_commands.py",
     "runbook list": "reads pages",
     "runbook show": "reads pages",
+    "deploy preflight": "runs the checks",
+    "escalate": "runs the checks",
     "check": "repeats worker check and diagnose; test_check_commands.py",
     "smoke": "runs a canary of its own; test_check_commands.py",
 }
