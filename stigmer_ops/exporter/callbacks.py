@@ -40,13 +40,15 @@ from stigmer_ops.handshake.execution import Callback, CallbackState, Claim, Toke
 from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE, Settings
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.server import Clock, measure_clock_skew
 
 TRIES = 10
 """How often an unreadable workflow is tried, once each time, before it is passed over for good."""
 
 HISTORIES_AT_ONCE = 16
 """Histories read at the same time: each may have pages of megabytes."""
+
+STRANGERS = 1000
+"""Ids of other namespaces that are remembered, so that each is asked for once."""
 
 _SYSTEMIC = frozenset(
     {
@@ -72,15 +74,6 @@ class _Outcome:
 
 
 _Read = Callable[[Listed], Awaitable[_Outcome]]
-
-
-async def server_time(frontend: Frontend, clock: Clock) -> datetime:
-    """Now by the server's clock, as near as it can be told: where a new position begins.
-
-    With our own time, an exporter whose clock is ahead would miss what ends until then.
-    """
-    skew = await measure_clock_skew(frontend, clock)
-    return clock() + (skew or timedelta(0))
 
 
 class CallbackReader:
@@ -262,6 +255,8 @@ class CallbackReader:
         if namespace_id in self._namespaces:
             return self._namespaces[namespace_id]
         if namespace_id not in self._strangers:
+            if len(self._strangers) >= STRANGERS:
+                self._strangers.clear()
             exists = await self._exists(namespace_id)
             self._strangers[namespace_id] = None if exists else self._frontend.namespace
         return self._strangers[namespace_id]

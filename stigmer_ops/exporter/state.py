@@ -42,9 +42,12 @@ class ExporterState:
     positions: dict[str, Watermark] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
 
-    def position(self, stigmer_namespace: str, now: datetime) -> Watermark:
-        """The position of a namespace; one that is new begins `now`, by the server's clock."""
-        return self.positions.setdefault(stigmer_namespace, Watermark(now))
+    def position(self, stigmer_namespace: str, time: datetime) -> Watermark:
+        """The position of a namespace; that of a new one is `time`, by the server's clock.
+
+        Reading goes back behind a position by an overlap: add it to begin at a time exactly.
+        """
+        return self.positions.setdefault(stigmer_namespace, Watermark(time))
 
 
 class StateFile:

@@ -12,13 +12,11 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
-from stigmer_ops.exporter.callbacks import server_time
 from stigmer_ops.exporter.callbacks_news import Link
 from stigmer_ops.handshake.execution import Edition, TokenState
 from stigmer_ops.sandbox.sandbox import Sandbox
-from stigmer_ops.temporal.frontend import Frontend, Pace
 from support.awaiting import Awaiting, awaiting
-from support.exporter_callbacks import Kind, Restartable, id_of, kind_of, now, watching
+from support.exporter_callbacks import Kind, Restartable, id_of, kind_of, watching
 from support.stigmer_histories import (
     CALL_BACK,
     CONTINUE,
@@ -260,11 +258,3 @@ async def test_token_of_a_namespace_that_does_not_exist_is_an_error_of_stigmer(
     assert kinds == {("go", "failure", "client_error"): 2}
     assert reading.errors == {(isolated_sandbox.namespace, "go", "client_error"): 2}
     assert reading.frontend.calls["describe_namespace"] == 1
-
-
-async def test_new_position_is_now_by_the_servers_clock(sandbox: Sandbox) -> None:
-    frontend = Frontend(sandbox.client, Pace(rps=0))
-    ahead = timedelta(hours=1)
-    before = now()
-    found = await server_time(frontend, lambda: now() + ahead)
-    assert before - timedelta(seconds=1) <= found <= now() + timedelta(seconds=1)

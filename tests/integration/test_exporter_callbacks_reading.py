@@ -119,6 +119,23 @@ async def test_what_becomes_visible_late_is_counted_within_the_overlap(sandbox: 
         assert (await missed.follow()).ended == []
 
 
+async def test_position_an_overlap_ahead_begins_exactly_there(sandbox: Sandbox) -> None:
+    async with ended(sandbox) as workflows:
+        await workflows.add(1)
+        reading = await watching(workflows.client)
+        (news,) = await reading.follow_all()
+        (before,) = (end.time for end in news.ended if end.time is not None)
+        new = await watching(workflows.client)
+        new.position.time = before + timedelta(seconds=0.5) + OVERLAP
+        await asyncio.sleep(1)  # so that the next one ends after that
+        await workflows.add(1)
+        assert len((await new.follow()).ended) == 1
+        new.begin()
+        assert (await new.follow()).ended == []
+        await workflows.add(1)
+        assert len((await new.follow()).ended) == 1
+
+
 async def test_backlog_is_read_in_batches_each_of_which_can_be_saved(sandbox: Sandbox) -> None:
     async with ended(sandbox) as workflows:
         for _ in range(4):
