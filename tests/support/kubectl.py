@@ -113,6 +113,9 @@ def _answer(arguments: list[str], state: dict[str, Any]) -> str:
 def _get(_name: str, one: dict[str, Any], given: dict[str, str], _rest: list[str]) -> str:
     known = {
         "jsonpath={.spec.replicas}": str(one["replicas"]),
+        r"jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}": str(
+            len(one["images"])
+        ),
         "jsonpath={.spec.template.spec.containers[*].name}": " ".join(one["images"][-1]),
         "jsonpath={.spec.template.spec.containers[*].image}": " ".join(one["images"][-1].values()),
     }
@@ -141,10 +144,19 @@ def _restart(name: str, one: dict[str, Any], _given: dict[str, str], _rest: list
     return f"deployment.apps/{name} restarted"
 
 
-def _undo(name: str, one: dict[str, Any], _given: dict[str, str], _rest: list[str]) -> str:
-    if len(one["images"]) < 2:
+def _undo(name: str, one: dict[str, Any], given: dict[str, str], _rest: list[str]) -> str:
+    """As Kubernetes does: the former revision becomes the newest, and its old number is gone."""
+    images = one["images"]
+    kept = [number for number, image in enumerate(images, 1) if image is not None]
+    if "to-revision" not in given and len(kept) < 2:
         raise RefusedError(f'error: no rollout history found for deployment "{name}"')
-    one["images"].append(one["images"][-2])
+    wanted = int(given.get("to-revision", kept[-2] if len(kept) > 1 else 0))
+    if wanted not in kept:
+        raise RefusedError(f"error: unable to find specified revision {wanted} in history")
+    if wanted == kept[-1]:
+        return f"deployment.apps/{name} skipped rollback (current template already matches)"
+    images.append(images[wanted - 1])
+    images[wanted - 1] = None
     return f"deployment.apps/{name} rolled back"
 
 
@@ -163,7 +175,7 @@ _VERBS: dict[str, tuple[frozenset[str], Any]] = {
     "scale": (frozenset({"replicas"}), _scale),
     "rollout status": (frozenset({"timeout"}), _status),
     "rollout restart": (frozenset(), _restart),
-    "rollout undo": (frozenset(), _undo),
+    "rollout undo": (frozenset({"to-revision"}), _undo),
     "set image": (frozenset(), _set_image),
 }
 
