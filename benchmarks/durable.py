@@ -36,7 +36,7 @@ async def worker(given: Waiting, folder: Path, number: int) -> AsyncIterator[Non
             stderr=file,
         )
     try:
-        while b"worker-started" not in log.read_bytes():
+        while b"worker-started" not in log.read_bytes():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.05)
         yield
     finally:

@@ -120,6 +120,7 @@ def _log(invocation: Invocation, event: str, values: dict[str, Any]) -> None:
     from stigmer_ops.render.text import visible
 
     as_json = not invocation.output.for_people
+    values = {"pid": os.getpid(), **values}
     line = event_line(invocation.now(), event, values, as_json=as_json)
     with contextlib.suppress(OSError):
         sys.stderr.write((line if as_json else visible(line)) + "\n")

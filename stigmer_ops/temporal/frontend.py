@@ -82,10 +82,17 @@ class Frontend:
         )
         self._namespace: DescribeNamespaceResponse | None = None
 
-    def at_pace(self, pace: Pace) -> Frontend:
-        """The same namespace with a load limit of its own."""
+    async def at_share(self, pace: Pace) -> Frontend:
+        """The same namespace with a load limit of its own, which is a share of a larger one.
+
+        Its calls are evenly spread, from the first one on: where shares begin and end all the time,
+        a burst at each beginning would add up to more than the whole.
+        """
         other = Frontend(self.client, pace)
         other._namespace = self._namespace
+        if pace.rps:
+            limiter = other._limiter = AsyncLimiter(1, 1 / pace.rps)
+            await limiter.acquire()
         return other
 
     @property

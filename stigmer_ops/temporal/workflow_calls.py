@@ -35,6 +35,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.temporal.frontend import Frontend
+from stigmer_ops.temporal.history import events_backwards
 
 ValueT = TypeVar("ValueT")
 
@@ -251,24 +252,59 @@ async def result_of(
     Raises:
         StigmerOpsError: It cannot be read, or there is no such workflow.
     """
-    request = GetWorkflowExecutionHistoryRequest(
-        namespace=frontend.namespace,
-        execution=WorkflowExecution(workflow_id=workflow_id),
-        history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
-        wait_new_event=wait,
-        skip_archival=True,
-    )
     try:
-        page = await frontend.call(
-            frontend.service.get_workflow_execution_history, request, deadline=LONG_POLL
-        )
+        last = await (_close_event if wait else _last_event)(frontend, workflow_id)
     except RPCError as error:
         raise frontend.translate(error, f"read workflow {workflow_id}") from error
-    last = page.history.events[-1] if page.history.events else None
     if last is None or last.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
         return None
     completed = last.workflow_execution_completed_event_attributes
     return await _decoded(frontend, completed.result, kind)
+
+
+async def _close_event(frontend: Frontend, workflow_id: str) -> HistoryEvent | None:
+    """The event that closed a workflow; None where it did not close within the poll.
+
+    Server 1.32 waits for it even where `wait_new_event` is not set.
+    """
+    request = GetWorkflowExecutionHistoryRequest(
+        namespace=frontend.namespace,
+        execution=WorkflowExecution(workflow_id=workflow_id),
+        history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
+        wait_new_event=True,
+        skip_archival=True,
+    )
+    page = await frontend.call(
+        frontend.service.get_workflow_execution_history, request, deadline=LONG_POLL
+    )
+    return page.history.events[-1] if page.history.events else None
+
+
+async def _last_event(frontend: Frontend, workflow_id: str) -> HistoryEvent | None:
+    async for event in events_backwards(frontend, workflow_id, "", page_size=1):
+        return event
+    return None
+
+
+async def heartbeat_of(frontend: Frontend, workflow_id: str) -> Any:  # noqa: ANN401 - any JSON
+    """What the activity of a workflow said last of itself; None where it said nothing.
+
+    Raises:
+        StigmerOpsError: It cannot be read.
+    """
+    request = DescribeWorkflowExecutionRequest(
+        namespace=frontend.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+    )
+    try:
+        answer = await frontend.call(frontend.service.describe_workflow_execution, request)
+    except RPCError as error:
+        if _is_absent(error):
+            return None
+        raise frontend.translate(error, f"describe workflow {workflow_id}") from error
+    for activity in answer.pending_activities:
+        if activity.heartbeat_details.payloads:
+            return (await frontend.data_converter.decode(activity.heartbeat_details.payloads))[0]
+    return None
 
 
 async def memo_of(frontend: Frontend, info: WorkflowExecutionInfo, name: str) -> Any:  # noqa: ANN401 - any JSON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -73,8 +74,9 @@ class Batched:
 
     async def worker(self, *options: str, **variables: str) -> asyncio.subprocess.Process:
         """Start a worker, with an audit file of its own, and wait until it polls."""
-        number = len(self.workers)
+        number = len(self.logs)
         log = self.folder / f"worker-{number}.log"
+        self.logs.append(log)
         audit = {"STIGMER_OPS_AUDIT_PATH": str(self.folder / f"worker-{number}.audit.jsonl")}
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
@@ -84,7 +86,6 @@ class Batched:
                 stderr=file,
             )
         self.workers.append(process)
-        self.logs.append(log)
         async with asyncio.timeout(60):
             while b"worker-started" not in log.read_bytes():
                 assert process.returncode is None, log.read_text()
@@ -97,6 +98,12 @@ class Batched:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the workers logged, one after the other."""
+        found = [json.loads(line) for log in self.logs for line in log.read_text().splitlines()]
+        assert all("event" in line for line in found)
+        return found
 
     async def show(self) -> dict[str, Any]:
         shown = await self.run("batch", "show", str(self.plan), "-o", "json")
@@ -131,9 +138,8 @@ async def all_events(client: Client, workflow_id: str) -> list[HistoryEvent]:
     return list(history.events)
 
 
-async def raw_histories(client: Client, prefix: str) -> bytes:
-    """Every history of the workflows of these ids, as the server stores them."""
-    found = []
+async def stored_events(client: Client, prefix: str) -> AsyncIterator[HistoryEvent]:
+    """Every event of the workflows of these ids, as the server stores it."""
     async for each in client.list_workflows(f"WorkflowId STARTS_WITH '{prefix}'"):
         request = GetWorkflowExecutionHistoryRequest(
             namespace=client.namespace,
@@ -141,11 +147,37 @@ async def raw_histories(client: Client, prefix: str) -> bytes:
         )
         while True:
             page = await client.workflow_service.get_workflow_execution_history(request)
-            found.append(page.SerializeToString())
+            for event in page.history.events:
+                yield event
             if not page.next_page_token:
                 break
             request.next_page_token = page.next_page_token
+
+
+async def raw_histories(client: Client, prefix: str) -> bytes:
+    """All of that as bytes."""
+    found = [event.SerializeToString() async for event in stored_events(client, prefix)]
     return b"".join(found)
+
+
+async def event_sizes(client: Client, prefix: str) -> list[int]:
+    """The size of each of these events in bytes."""
+    return [event.ByteSize() async for event in stored_events(client, prefix)]
+
+
+async def completion_times(client: Client, names: Iterable[str]) -> list[float]:
+    """When each of the workflows' activities was completed, in seconds since the epoch."""
+    found: list[float] = []
+
+    async def read(name: str) -> None:
+        found.extend(
+            event.event_time.ToNanoseconds() / 1e9
+            for event in await all_events(client, name)
+            if event.HasField("activity_task_completed_event_attributes")
+        )
+
+    await together(read(name) for name in names)
+    return found
 
 
 async def completions(client: Client, names: Iterable[str]) -> dict[str, list[str]]:

@@ -144,9 +144,9 @@ class PageActivities:
                 non_retryable=True,
             )
         pace = Pace(order.rps, order.concurrency)
-        external = self._systems.external.at_pace(pace)
+        external = await self._systems.external.at_share(pace)
         one = self._systems.stigmer is self._systems.external
-        stigmer = external if one else self._systems.stigmer.at_pace(pace)
+        stigmer = external if one else await self._systems.stigmer.at_share(pace)
         repair = RowRepair(
             Systems(external, stigmer, self._systems.service),
             namespace_id,

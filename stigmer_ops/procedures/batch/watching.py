@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from stigmer_ops.temporal.visibility import is_any_of, list_workflows
 from stigmer_ops.temporal.workflow_calls import (
     describe,
     events,
+    heartbeat_of,
     input_of,
     is_open,
     query,
@@ -101,9 +103,26 @@ async def progress_of(frontend: Frontend, batch: BatchInfo) -> Progress | None:
     Raises:
         StigmerOpsError: The server cannot be asked.
     """
-    if batch.open:
-        return await query(frontend, batch.id, PROGRESS, Progress, patience=QUERY_PATIENCE)
-    return await result_of(frontend, batch.id, Progress, wait=False)
+    if not batch.open:
+        return await result_of(frontend, batch.id, Progress, wait=False)
+    told = await query(frontend, batch.id, PROGRESS, Progress, patience=QUERY_PATIENCE)
+    if told is None or not told.running:
+        return told
+    return await _with_pages_under_way(frontend, batch.id, told)
+
+
+async def _with_pages_under_way(
+    frontend: Frontend, workflow_id: str, progress: Progress
+) -> Progress:
+    """The progress with what the workers of the pages under way said in their heartbeats."""
+    plan = await plan_of(frontend, workflow_id)
+    said = await asyncio.gather(
+        *(heartbeat_of(frontend, plan.page_id(page)) for page in progress.running)
+    )
+    states = Counter(progress.states)
+    for records in said:
+        states.update(record["outcome"] for record in records or () if "outcome" in record)
+    return replace(progress, states=dict(states))
 
 
 async def plan_of(frontend: Frontend, workflow_id: str) -> BatchPlan:
