@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import inspect
 import sys
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -15,7 +14,7 @@ import typer
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import OPTION_SETS, Common
 from stigmer_ops.errors import ExitCode, StigmerOpsError
-from stigmer_ops.render.errors import write_error
+from stigmer_ops.render.errors import write_error, write_traceback
 
 CommandFunction = Callable[..., ExitCode | Awaitable[ExitCode]]
 
@@ -118,7 +117,7 @@ def run(common: Common, call: Callable[[Invocation], ExitCode | Awaitable[ExitCo
         return _run_async(result) if inspect.isawaitable(result) else result
     except StigmerOpsError as error:
         if common.debug:
-            traceback.print_exc(file=sys.stderr)
+            write_traceback(error)
         write_error(error, invocation.output_or_default)
         return error.exit_code
     except BrokenPipeError:
@@ -133,7 +132,7 @@ def run(common: Common, call: Callable[[Invocation], ExitCode | Awaitable[ExitCo
 def report_defect(error: Exception, *, debug: bool) -> ExitCode:
     """Say that stigmer-ops itself is at fault, without the values that a traceback could hold."""
     if debug:
-        traceback.print_exception(error, file=sys.stderr)
+        write_traceback(error)
     sys.stderr.write(
         f"error: a defect in stigmer-ops: {type(error).__name__}\n"
         "  not done: the command stopped at this point; `stigmer-ops audit show` lists writes\n"

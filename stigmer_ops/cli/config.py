@@ -44,7 +44,7 @@ def show(invocation: Invocation, connection: Connection) -> ExitCode:
         "namespace": target.namespace,
         "tls": bool(target.tls),
         "api_key_set": target.api_key is not None,
-        "codec_endpoint": target.codec_endpoint,
+        "codec_endpoint": _plain(target.codec_endpoint),
         "codec_auth_set": target.codec_auth is not None,
     }
     document = Document("Config", {"temporal": temporal, "settings": rows})
@@ -72,9 +72,12 @@ def check(invocation: Invocation, connection: Connection) -> ExitCode:
 
 
 def _plain(value: object) -> object:
+    from stigmer_ops.monitoring.http_api import without_credentials
     from stigmer_ops.render.text import seconds
 
     match value:
+        case str() if "://" in value:
+            return without_credentials(value)
         case timedelta():
             return seconds(value)
         case Path():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
+import traceback
 from typing import IO
 
 from stigmer_ops.errors import StigmerOpsError
-from stigmer_ops.render.output import OutputFormat, stamped
+from stigmer_ops.render.output import OutputFormat, write_line
 from stigmer_ops.render.text import visible
 
 
@@ -19,7 +19,7 @@ def write_error(
     if output.for_people:
         stream.write(error_text(error))
     else:
-        stream.write(json.dumps(stamped("Error", error_record(error)), ensure_ascii=False) + "\n")
+        write_line("Error", error_record(error), stream)
 
 
 def error_text(error: StigmerOpsError) -> str:
@@ -31,6 +31,13 @@ def error_text(error: StigmerOpsError) -> str:
     lines.append(f"  next: {visible(error.advice)}")
     lines.append(f"  ({error.reference}, exit {error.exit_code.value})")
     return "\n".join(lines) + "\n"
+
+
+def write_traceback(error: BaseException, stream: IO[str] | None = None) -> None:
+    """Write the traceback of `error`, whose messages quote foreign text like any other."""
+    stream = stream or sys.stderr
+    text = "".join(traceback.format_exception(error))
+    stream.writelines(visible(line) + "\n" for line in text.splitlines())
 
 
 def error_record(error: StigmerOpsError) -> dict[str, object]:

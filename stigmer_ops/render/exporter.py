@@ -6,12 +6,12 @@ import json
 import re
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from stigmer_ops.render.errors import write_traceback
 from stigmer_ops.render.output import Document
 from stigmer_ops.render.text import rfc3339, visible
 
@@ -53,7 +53,7 @@ def log_to_stderr(form: LogFormat, clock: Callable[[], datetime], *, debug: bool
         with writing:
             sys.stderr.write(line + "\n")
             if debug and event.cause is not None:
-                traceback.print_exception(event.cause, file=sys.stderr)
+                write_traceback(event.cause)
             sys.stderr.flush()
 
     return write

@@ -144,13 +144,20 @@ def _serialised(document: Document, output: OutputFormat) -> str:
         return "".join(_json(stamped(kind, body)) + "\n" for kind, body in lines)
     whole = stamped(document.kind, document.body)
     if output is OutputFormat.YAML:
-        import yaml  # noqa: PLC0415 - only YAML output pays for it
-
-        text: str = yaml.safe_dump(
-            whole, sort_keys=False, allow_unicode=_speaks_unicode(), width=1000
-        )
-        return text
+        return _yaml(whole)
     return _json(whole, indent=2) + "\n"
+
+
+def _yaml(whole: Record) -> str:
+    import yaml  # noqa: PLC0415 - only YAML output pays for it
+
+    def dumped(*, unicode: bool) -> str:
+        text: str = yaml.safe_dump(whole, sort_keys=False, allow_unicode=unicode, width=1000)
+        return text
+
+    text = dumped(unicode=_speaks_unicode())
+    # Only YAML itself knows where it may escape a character: then it does so with all of them.
+    return dumped(unicode=False) if _OBEYED.search(text) else text
 
 
 @functools.cache

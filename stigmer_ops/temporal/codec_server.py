@@ -22,6 +22,16 @@ from stigmer_ops.errors import DeniedError, UnavailableError, UsageError
 TIMEOUT_SECONDS = 10.0
 
 
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    """Takes a redirection for the error that it is: urllib would take our credentials along."""
+
+    def redirect_request(self, *_redirection: object) -> None:
+        """Follow none."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirection)
+
+
 class CodecServer(PayloadCodec):
     """Encodes and decodes payloads through a codec server."""
 
@@ -30,6 +40,11 @@ class CodecServer(PayloadCodec):
             raise UsageError(
                 f"the codec endpoint {endpoint!r} is not an http:// or https:// address",
                 next_step="check --codec-endpoint or TEMPORAL_CODEC_ENDPOINT",
+            )
+        if "@" in endpoint.split("/")[2]:
+            raise UsageError(
+                "the codec endpoint holds a user and password, and is shown in many places",
+                next_step="put them into TEMPORAL_CODEC_AUTH, as in 'Basic …'",
             )
         self.endpoint = endpoint.replace("{namespace}", quote(namespace, safe="")).rstrip("/")
         self._headers = {"Content-Type": "application/json", "X-Namespace": namespace}
@@ -61,7 +76,7 @@ class CodecServer(PayloadCodec):
     def _exchange(self, url: str, body: bytes) -> bytes:
         request = urllib.request.Request(url, body, self._headers, method="POST")  # noqa: S310 - the scheme is checked above
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
                 answer: bytes = response.read()
                 return answer
         except urllib.error.HTTPError as error:

@@ -97,6 +97,15 @@ def test_handshake_page_places_every_verdict_once() -> None:
     assert Counter(placed) == Counter((verdict, verdict) for verdict in BY_ID)
 
 
+def test_security_page_names_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(r"\]\(\.\./(tests/[^)]+)\) `(test_\w+)`", text)
+    assert len(named) == len(re.findall(r"\]\(\.\./tests/", text))
+    assert [
+        (file, test) for file, test in named if f"def {test}(" not in (ROOT / file).read_text()
+    ] == []
+
+
 def test_example_is_short() -> None:
     example = ROOT / "docs" / "examples" / "external_activity.py"
     code = example.read_text().partition("\nclass ")[2]

@@ -95,6 +95,16 @@ async def test_the_table_has_value_limits_and_a_trend(prometheus: str) -> None:
     assert set(row[-1]) <= set("▁▂▃▄▅▆▇█")
 
 
+async def test_hostile_label_values_are_made_visible(prometheus: str) -> None:
+    planted = "\x1b[2J[red]\u202e\nforged"
+    expr = f'label_replace(vector(1), "planted", "{planted}", "", "")'.replace("\n", "\\n")
+    table = await ask(prometheus, "--expr", expr)
+    assert "\\x1b[2J[red]\\u202e\\nforged" in table.out
+    assert not {"\x1b", "\u202e"} & set(table.out + table.err)
+    record = only(await ask(prometheus, "--expr", expr, "-o", "json"))
+    assert record["series"][0]["labels"] == {"planted": planted}
+
+
 async def test_one_service_only(prometheus: str) -> None:
     finished = await ask(prometheus, "--all", "--service", "go", "-o", "json")
     answers = {answer["query"]: answer for answer in finished.json["answers"]}

@@ -92,13 +92,22 @@ def row_spool() -> Iterator[RowSpool]:
 _Write = Callable[[IO[str], Iterable[Record]], None]
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a formula of a cell in a spreadsheet, whoever chose the id that begins with it."""
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """A value as text that a spreadsheet shows and does not run."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
 def _write_csv(file: IO[str], records: Iterable[Record]) -> None:
     writer: csv.DictWriter[str] | None = None
     for record in records:
         if writer is None:
             writer = csv.DictWriter(file, fieldnames=list(record))
             writer.writeheader()
-        writer.writerow(record)
+        writer.writerow({name: _cell(value) for name, value in record.items()})
 
 
 def _write_json_lines(file: IO[str], records: Iterable[Record]) -> None:
