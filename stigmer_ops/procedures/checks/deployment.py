@@ -142,7 +142,7 @@ CHECKS = (
         category=DEPLOYMENT,
         sentence="executions are of the message types that this version knows",
         needs=NEEDS,
-        hint="use a version of stigmer-ops that was built for this Stigmer",
+        hint="use the version of this tool that was built for this Stigmer",
         run=_messages,
     ),
 )
