@@ -284,9 +284,8 @@ async def test_workers_that_did_not_come_back_are_found(sandbox: Sandbox, tmp_pa
         await world.start_worker(Role.CALLBACK)
         mended = await operator.types("end", *CONSENT, "--wait", "30s")
     assert step(begun.json, "workers")["detail"] == "7 task queues have workers"
-    back, registered = step(ended.json, "workers-back"), step(ended.json, "callbacks-registered")
-    assert (ended.code, back["state"], registered["state"]) == (1, "found", "found")
-    assert back["lines"] == ["agent_execution_stigmer: nobody polls for activity tasks"]
-    assert registered["lines"][0].startswith("agent_execution_stigmer: ")
+    found = step(ended.json, "callbacks-registered")
+    assert (ended.code, found["state"]) == (1, "found")
+    assert {line.partition(":")[0] for line in found["lines"]} == {"agent_execution_stigmer"}
     assert step(ended.json, "reconcile")["state"] == "done"
     assert mended.code == 0, mended.out

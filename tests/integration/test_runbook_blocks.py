@@ -139,6 +139,7 @@ def variables(sandbox: Sandbox, handshake: Handshake, folder: Path) -> dict[str,
         **VARIABLES_OF.get(fault, {}),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "STIGMER_OPS_AUDIT_PATH": str(folder / "audit.jsonl"),
+        "STIGMER_OPS_PROCEDURES_PATH": str(folder / "procedures"),
         "WORKFLOW_ID": handshake.workflow_id,
         "RUN_ID": handshake.run_id,
         "ACTIVITY_ID": activity_id,
@@ -158,15 +159,24 @@ async def trials(
         async with limit:
             await Trial(page, handshake, variables(running, handshake, folder)).run()
 
+    async def run_alone(page: Page) -> None:
+        async with sandbox.isolated() as running:
+            (handshake,) = await running.populate({fault_of(page): 1})
+            await run(page, handshake, running)
+
+    # A procedure is for a whole namespace, and would be in the others' way.
+    alone = {path: page for path, page in TRIED.items() if page.kind is PageKind.PROCEDURE}
+    shared = {path: page for path, page in TRIED.items() if path not in alone}
     async with sandbox.isolated() as running:
-        handshakes = await running.populate(Counter(map(fault_of, TRIED.values())))
+        handshakes = await running.populate(Counter(map(fault_of, shared.values())))
         ready: dict[str, list[Handshake]] = defaultdict(list)
         for handshake in handshakes:
             ready[handshake.faults[handshake.activity_ids[0]]].append(handshake)
         tasks = {
             path: asyncio.create_task(run(page, ready[fault_of(page)].pop(), running))
-            for path, page in TRIED.items()
+            for path, page in shared.items()
         }
+        tasks |= {path: asyncio.create_task(run_alone(page)) for path, page in alone.items()}
         yield tasks
         for task in tasks.values():
             task.cancel()

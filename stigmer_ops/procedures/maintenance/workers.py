@@ -57,7 +57,10 @@ async def await_workers(world: World, record: StepRecord) -> StepResult:
 
 
 async def check_registrations(world: World, record: StepRecord) -> StepResult:
-    """Ask the workers of every queue that had some for what they have registered.
+    """Ask the workers of every queue that had some for what they have registered, until all have.
+
+    The server lists a worker that was killed for a minute as if it polled, and nobody answers for
+    it: so this also tells who is really back.
 
     Raises:
         StigmerOpsError: A queue cannot be read.
@@ -70,17 +73,23 @@ async def check_registrations(world: World, record: StepRecord) -> StepResult:
     ]
     if not queues:
         return skipped("no queue with expected activity types had workers")
-    checks = await _check(world, queues)
-    wrong = [
+    deadline = asyncio.get_running_loop().time() + world.patience.total_seconds()
+    while wrong := _wrong(await _check(world, queues)):
+        record.report(len(queues) - len(wrong), len(queues))
+        if asyncio.get_running_loop().time() > deadline:
+            return found("workers lack what they must have registered", wrong)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    types = sum(len(queue.activity_types) for queue in queues)
+    return done(f"{types} activity types are registered on {len(queues)} task queues")
+
+
+def _wrong(checks: Iterable[QueueCheck]) -> list[str]:
+    return [
         f"{check.workers.expected.name}: {finding.verdict.title} {'; '.join(finding.evidence)}"
         for check in checks
         for finding in check.findings
         if finding.verdict.exit_code is not ExitCode.OK
     ]
-    if wrong:
-        return found("workers lack what they must have registered", wrong)
-    types = sum(len(queue.activity_types) for queue in queues)
-    return done(f"{types} activity types are registered on {len(queues)} task queues")
 
 
 def _expected(world: World) -> list[ExpectedQueue]:
