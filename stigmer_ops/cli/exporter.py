@@ -158,18 +158,19 @@ def _exporter(
     """What reads the namespaces; connects to none yet."""
     from stigmer_ops.exporter.cycle import Exporter
 
-    names = tuple(dict.fromkeys(connections.namespaces or ()))
+    target = invocation.target(connections.to(None, rps=None))
+    names = tuple(dict.fromkeys(connections.namespaces or [target.namespace]))
     rps = settings.scan.rps if connections.rps is None else connections.rps
     # The limit is what the server feels: all connections together.
-    each = rps / max(len(names), 1)
-    own = connections.to(None, rps=each)
+    every = {*names, settings.stigmer.namespace} - {None}
+    own = connections.to(None, rps=rps / len(every))
 
     async def connect(namespace: str) -> Frontend:
         async with invocation.temporal(own, namespace=namespace) as frontend:
             return frontend
 
     return Exporter(
-        names or (invocation.target(own).namespace,),
+        names,
         settings,
         connect,
         state_file=state_file,

@@ -126,17 +126,24 @@ def served(
 
 def _bound(listen: Listen, *parts: Any) -> _Server:  # noqa: ANN401 - those of _Server
     try:
-        found = socket.getaddrinfo(
-            listen.host or None, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, *_, address = found[0]
-        return _Server(family, address, *parts)
+        return _Server(*_address_of(listen), *parts)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {listen}: {error.strerror}",
             not_done="nothing is served",
             next_step="choose another address with --listen",
         ) from None
+
+
+def _address_of(listen: Listen) -> tuple[int, Any]:
+    """Family and address to bind; every address means those of both protocols, where that goes."""
+    if not listen.host and socket.has_dualstack_ipv6():
+        return socket.AF_INET6, ("::", listen.port)
+    found = socket.getaddrinfo(
+        listen.host or None, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, *_, address = found[0]
+    return family, address
 
 
 class _Server(ThreadingMixIn, TCPServer):
@@ -164,6 +171,13 @@ class _Server(ThreadingMixIn, TCPServer):
         self._file = web_config
         self._open: dict[socket.socket, float] = {}
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind; a socket for every IPv6 address takes those of IPv4 too."""
+        if self.address_family == socket.AF_INET6:
+            only = int(self.server_address[0] != "::")
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        super().server_bind()
 
     @property
     def config(self) -> WebConfig:

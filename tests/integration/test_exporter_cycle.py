@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from temporalio.api.operatorservice.v1 import DeleteNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RetryConfig
 
+from stigmer_ops.exporter import cycle
 from stigmer_ops.exporter.log import Level
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.sandbox.sandbox import Sandbox
@@ -123,6 +126,30 @@ async def test_two_namespaces_of_one_stigmer_are_told_apart(
         pollers = [s for s in page.samples if s.name == m.POLLERS.name]
         zigflow = {s.labels["namespace"] for s in pollers if "zigflow" in s.labels["task_queue"]}
         assert zigflow == {one.namespace, other.namespace}
+
+
+async def becomes(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_event_loop_that_hangs_is_seen_from_outside(
+    isolated_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cycle, "_DEAD_AFTER_SECONDS", 2.5)
+    exporter = Watcher(isolated_sandbox.environment()).exporter
+    running = asyncio.create_task(exporter.run())
+    await becomes(lambda: exporter.condition().ready)
+    assert exporter.condition().alive
+    time.sleep(3)  # noqa: ASYNC251 - hanging is what is tried
+    assert not exporter.condition().alive
+    await becomes(lambda: exporter.condition().alive)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 # --- Something is wrong --------------------------------------------------------------------------

@@ -158,6 +158,16 @@ def test_second_listener_is_told_that_the_address_is_taken(plain: Endpoint) -> N
         pass
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_every_address_means_both_protocols(address: str) -> None:
+    nothing = registry_of(CatalogueCollector())
+    with served(Listen("", 0), nothing, lambda: WELL, print) as url:
+        port = urlsplit(url).port or 0
+        with socket.create_connection((address, port), timeout=20) as client:
+            client.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+            assert client.recv(20).startswith(b"HTTP/1.0 200 ")
+
+
 # --- Clients that mean no good -------------------------------------------------------------------
 
 
