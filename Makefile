@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := check
-.PHONY: check install demo test test-unit lint fmt generate check-generated bench mutation packages clean
+.PHONY: check install demo test test-unit lint fmt generate check-generated bench dist mutation packages clean
 
 check: lint test
 
@@ -54,6 +54,10 @@ check-generated: install
 	$(BIN)/stigmer-ops dashboards generate --check
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate --check
+
+# Wheel and sdist: the same bytes from the same commit.
+dist: install
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build
 
 # Breaks each rule in every way, to see whether its tests notice. Takes minutes.
 mutation: install packages

@@ -17,7 +17,9 @@ from functools import partial
 from pathlib import Path
 
 import durationpy
+import typer.completion
 import typer.main
+from man_page import man_page
 from pydantic import BaseModel
 
 import stigmer_ops
@@ -149,15 +151,33 @@ def readme_commands() -> str:
     return "| command | what it does |\n|---|---|\n" + "".join(rows)
 
 
-def readme_exit_codes() -> str:
-    """README's table of exit codes."""
+def exit_codes() -> list[tuple[int, str]]:
+    """Each exit code with what it means."""
     source = inspect.getsource(ExitCode)
     meanings = re.findall(r'= \d+\n\s+"""(.*?)"""', source, re.DOTALL)
-    rows = [
-        f"| {code.value} | {' '.join(meaning.split())} |\n"
+    return [
+        (code.value, " ".join(meaning.split()))
         for code, meaning in zip(ExitCode, meanings, strict=True)
     ]
+
+
+def readme_exit_codes() -> str:
+    """README's table of exit codes."""
+    rows = [f"| {code} | {meaning} |\n" for code, meaning in exit_codes()]
     return "| code | meaning |\n|---|---|\n" + "".join(rows)
+
+
+def manual() -> str:
+    """man/stigmer-ops.1."""
+    return man_page(commands(), exit_codes())
+
+
+def completion(shell: str) -> str:
+    """The script that makes a shell complete our commands and options: it asks the program."""
+    script: str = typer.completion.get_completion_script(
+        prog_name="stigmer-ops", complete_var="_STIGMER_OPS_COMPLETE", shell=shell
+    )
+    return script + "\n"
 
 
 def lint_rules() -> str:
@@ -197,6 +217,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/errors.md": errors,
     "docs/settings.md": settings,
     "docs/lint.md": lint_rules,
+    "man/stigmer-ops.1": manual,
+    "completions/stigmer-ops.bash": partial(completion, "bash"),
+    "completions/_stigmer-ops": partial(completion, "zsh"),
+    "completions/stigmer-ops.fish": partial(completion, "fish"),
 }
 CATALOGUE = catalogue(Settings())
 
@@ -242,6 +266,7 @@ def main() -> int:
                 )
             )
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"wrote {name}\n")
     return 1 if check and stale else 0

@@ -1,0 +1,1 @@
+complete --command stigmer-ops --no-files --arguments "(env _STIGMER_OPS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) stigmer-ops)" --condition "env _STIGMER_OPS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) stigmer-ops"
