@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -186,6 +187,25 @@ async def test_server_that_is_away_leaves_the_values_and_their_age_shows(
     assert page.value(LAST_SUCCESS) > read_at
     assert page.value(m.UNREADABLE.name) == 0
     assert all(message.startswith("recovered: ") for message in watcher.logged())
+
+
+async def test_state_that_cannot_be_saved_harms_nothing_else(
+    isolated_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    watcher = Watcher(isolated_sandbox.environment(), state_file=folder / "state.json")
+    assert await watcher.cycle()
+    shutil.rmtree(folder)
+    watcher.logged()
+    await isolated_sandbox.populate({"healthy": 1})
+    assert await watcher.cycle()
+    assert watcher.page.value(COMPLETIONS) == 1
+    assert watcher.logged() == ["cannot save the state"]
+    folder.mkdir()
+    assert await watcher.cycle()
+    assert watcher.logged() == ["recovered: cannot save the state"]
+    assert (folder / "state.json").stat().st_size > 0
 
 
 async def test_exporter_waits_for_a_server_that_is_not_there_yet(
