@@ -40,7 +40,7 @@ def test_any_json_is_taken(value: object, with_mark: bool) -> None:
     [
         (b"", "line 1, column 1"),
         (b"done", "line 1, column 1"),
-        (b'{\n  "a": 1,\n}', "line 3, column 1"),
+        (b'{\n  "a": 1\n  "b": 2\n}', "line 3, column 3"),
         (b'{"a": 1} {"b": 2}', "line 1, column 10"),
         (b'{"a": NaN}', "no NaN"),
         (b"[-Infinity]", "no -Infinity"),
