@@ -68,7 +68,7 @@ async def _started(given: Given, batches: Frontend) -> BatchPlan:
         given.journal,
         operator_of(invocation, given.mutation),
         given.limits,
-        external.pace,
+        external.pace.rps,
         invocation.settings.batch,
         namespace_id=await external.namespace_id(),
         now=invocation.now(),

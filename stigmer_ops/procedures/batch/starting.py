@@ -34,7 +34,7 @@ from stigmer_ops.procedures.batch.pages import Page, laid_out, page_size, pages_
 from stigmer_ops.procedures.plan_file import PlanFile
 from stigmer_ops.settings import Batch as BatchSettings
 from stigmer_ops.temporal.fan_out import fan_out
-from stigmer_ops.temporal.frontend import Frontend, Pace
+from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.workflow_calls import (
     NewWorkflow,
     describe,
@@ -124,7 +124,7 @@ async def planned_batch(
     journal: Journal,
     operator: Operator,
     limits: Limits,
-    pace: Pace,
+    rps: float,
     settings: BatchSettings,
     *,
     namespace_id: str,
@@ -136,8 +136,8 @@ async def planned_batch(
         plan: What to do.
         journal: What is done already.
         operator: Who, and why.
-        limits: How far to go.
-        pace: Calls a second, and rows under way at once, of all workers together.
+        limits: How far to go; its concurrency is that of all workers together.
+        rps: Calls a second of all workers together; 0 for no limit.
         settings: How it is laid out.
         namespace_id: UUID of the namespace that is written to.
         now: The time.
@@ -145,8 +145,7 @@ async def planned_batch(
     Raises:
         InputError: The plan was changed.
     """
-    slots = min(settings.pages_at_once, pace.concurrency)
-    slots = max(1, min(slots, int(pace.rps))) if pace.rps else slots
+    slots = min(settings.pages_at_once, limits.concurrency)
     page_rows = page_size(plan.tally.rows, most=settings.page_rows, pages_at_once=slots)
     selection, ranges = laid_out(
         pages_of(plan, journal, page_rows=page_rows, maximum=limits.maximum),
@@ -170,8 +169,8 @@ async def planned_batch(
         limits=BatchLimits(
             canary=limits.canary,
             error_rate=limits.error_rate,
-            rps=pace.rps,
-            concurrency=pace.concurrency,
+            rps=rps,
+            concurrency=limits.concurrency,
             pages_at_once=slots,
             lost_after_seconds=settings.worker_lost_after.total_seconds(),
         ),
