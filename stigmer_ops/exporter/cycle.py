@@ -82,7 +82,7 @@ class Exporter:
         for name in namespaces:
             served.setdefault(settings.stigmer.namespace or name, []).append(self._links[name])
         stigmer = {
-            name: StigmerNamespace(self._links[name], external, settings, self._keeper, clock)
+            name: StigmerNamespace(self._links[name], external, settings, self._keeper, clock, log)
             for name, external in served.items()
         }
         self._stigmer = tuple(stigmer.values())

@@ -48,11 +48,7 @@ class ExternalNamespace:
         self._swept = False
         self._durations: dict[str, Distribution] = {}
         self._pending: Readings = {}
-        names = {"namespace": link.namespace}
-        self._stigmer_health = Health(
-            log, "cannot read the callbacks", namespace=stigmer.link.namespace
-        )
-        self._health = Health(log, "cannot read the pending activities", **names)
+        self._health = Health(log, "cannot read the pending activities", namespace=link.namespace)
 
     async def read(self) -> bool:
         """One cycle: callbacks first, since they tell which activities to look at.
@@ -61,22 +57,13 @@ class ExternalNamespace:
             Whether both sides could be read.
         """
         now = self._clock()
-        complete = await self._read_callbacks(now)
+        half = self._settings.exporter.interval / 2
+        complete = await self._stigmer.follow(now, fresh_for=half)
         complete &= await self._read_pending(now)
         if complete:
             self.last_success = now
         self.tried = True
         return complete
-
-    async def _read_callbacks(self, now: datetime) -> bool:
-        half = self._settings.exporter.interval / 2
-        try:
-            await self._stigmer.follow(now, fresh_for=half)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
-            self._stigmer_health.failed(error)
-            return False
-        self._stigmer_health.worked()
-        return True
 
     async def _read_pending(self, now: datetime) -> bool:
         began = time.monotonic()
@@ -84,7 +71,7 @@ class ExternalNamespace:
         try:
             tracker = await self._stigmer.tracker(self.link)
             await (tracker.follow(now) if self._swept else tracker.sweep(now))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
             self._health.failed(error)
             return False
         self._swept = True

@@ -12,6 +12,7 @@ from stigmer_ops.exporter.callbacks_feed import OVERLAP
 from stigmer_ops.exporter.callbacks_news import CallbackNews
 from stigmer_ops.exporter.keeping import Keeper
 from stigmer_ops.exporter.link import Link
+from stigmer_ops.exporter.log import Health, Log
 from stigmer_ops.exporter.pending import PendingTracker
 from stigmer_ops.exporter.readings import Labels, Readings
 from stigmer_ops.handshake.execution import Claim
@@ -34,6 +35,7 @@ class StigmerNamespace:
         settings: Settings,
         keeper: Keeper,
         clock: Clock,
+        log: Log,
     ) -> None:
         """Read nothing yet.
 
@@ -43,6 +45,7 @@ class StigmerNamespace:
             settings: For the reader.
             keeper: Of what is counted.
             clock: Our own time, UTC.
+            log: Where events go.
         """
         self.link = link
         self._external = external
@@ -53,7 +56,9 @@ class StigmerNamespace:
         self._clock = clock
         self._reader: CallbackReader | None = None
         self._reading = asyncio.Lock()
-        self._read: datetime | None = None
+        self._health = Health(log, "cannot read the callbacks", namespace=link.namespace)
+        self._tried: datetime | None = None
+        self._well = False
         self._unreadable: dict[Labels, float] = {}
 
     @property
@@ -77,21 +82,30 @@ class StigmerNamespace:
             self._trackers[link.namespace] = PendingTracker(frontend, self._settings)
         return self._trackers[link.namespace]
 
-    async def follow(self, now: datetime, *, fresh_for: timedelta) -> None:
-        """Read what is new, unless another external namespace had it read a moment ago.
+    async def follow(self, now: datetime, *, fresh_for: timedelta) -> bool:
+        """Read what is new, unless another external namespace had that tried a moment ago.
 
         Args:
             now: Our time.
-            fresh_for: How long what was read is new enough.
+            fresh_for: How long an answer is new enough.
 
-        Raises:
-            StigmerOpsError: It could not be read; what was found until then is counted.
+        Returns:
+            Whether it could be read. What was found until it could not is counted.
         """
         async with self._reading:
-            if self._read is not None and now - self._read < fresh_for:
-                return
+            if self._tried is None or now - self._tried >= fresh_for:
+                self._well = await self._try(now)
+                self._tried = now
+            return self._well
+
+    async def _try(self, now: datetime) -> bool:
+        try:
             await self._follow(now)
-            self._read = now
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
+            self._health.failed(error)
+            return False
+        self._health.worked()
+        return True
 
     async def _follow(self, now: datetime) -> None:
         await self._learn_names()

@@ -284,6 +284,24 @@ async def test_namespace_that_vanishes_harms_no_other(
     assert all(event.fields["namespace"] != kept for event in errors)
 
 
+async def test_stigmer_that_cannot_be_read_is_told_once_and_hides_nothing_that_waits(
+    isolated_sandbox: Sandbox, impatient: None
+) -> None:
+    await isolated_sandbox.populate({"still-running": 1})
+    empty = await isolated_sandbox.new_namespace()
+    environment = {
+        **isolated_sandbox.environment(),
+        "STIGMER_OPS_STIGMER_NAMESPACE": "never-was",
+    }
+    watcher = Watcher(environment, (isolated_sandbox.namespace, empty))
+    assert not await watcher.cycle()
+    assert watcher.logged().count("cannot read the callbacks") == 1
+    page = watcher.page
+    assert page.value(PENDING, service="unknown") == 1
+    assert page.value(LAST_SUCCESS) == 0
+    assert not watcher.exporter.condition().ready
+
+
 async def test_corrupt_payload_is_counted_and_harms_no_other(isolated_sandbox: Sandbox) -> None:
     await isolated_sandbox.populate({"still-running": 1})
     client: Client = isolated_sandbox.stigmer_client
