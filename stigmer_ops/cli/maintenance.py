@@ -229,6 +229,8 @@ async def _shown_and_confirmed(
 
     if not mutation.dry_run and invocation.output.for_people:
         table(console(sys.stderr), False)
+    for obstacle in outlook.obstacles:
+        invocation.say(f"warning: {obstacle}")
     namespace = world.systems.external.namespace
     question = f"Begin this window in namespace {namespace}?"
     if confirmed(invocation, mutation, namespace, question, activities=max(outlook.to_extend, 1)):

@@ -125,7 +125,8 @@ def next_step(standing: Standing[Any], command: str, resumed: str) -> str:
     """
     waiting = [t.key for t in standing.tasks if standing.progress(t).state.value == "waiting"]
     if waiting:
-        return f"type what is printed there, then: {command} --confirm-step {waiting[0]}"
+        confirm = f"{command} --confirm-step {waiting[0]}"
+        return f"type these, then: {confirm}; or have them run: {command} --execute"
     if standing.exit_code is ExitCode.OK:
         return resumed
     if standing.exit_code is ExitCode.FINDINGS:

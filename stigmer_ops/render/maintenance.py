@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from stigmer_ops.render.procedure import plan_table, planned_record, tasks_table
+from stigmer_ops.render.procedure import (
+    commands_to_type,
+    plan_table,
+    planned_record,
+    tasks_table,
+)
 from stigmer_ops.render.tables import Column, table_of
 from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
 
@@ -156,9 +161,12 @@ def status_page(
     if end is not None:
         console.print()
         tasks_table(console, end)
+    for standing in (begin, end):
+        if standing is not None:
+            commands_to_type(console, standing)
     if next_step:
         console.print()
-        console.print(f"next: {visible(next_step)}")
+        console.print(f"next: {visible(next_step)}", soft_wrap=True)
 
 
 def _time(time: datetime) -> str:

@@ -87,10 +87,21 @@ def tasks_table(console: Console, standing: Standing[Any]) -> None:
         progress = standing.progress(task)
         state = progress.state.value
         told = [(progress.detail or task.sentence, "")]
-        told += [(f"  {line}", "") for line in progress.lines]
+        if state != "waiting":
+            told += [(f"  {line}", "") for line in progress.lines]
         rows.append([task.key, (state, STYLES[state]), told])
     columns = [Column("STEP", fold=False), Column("STATE", fold=False), Column("WHAT")]
     console.print(table_of(columns, rows))
+
+
+def commands_to_type(console: Console, standing: Standing[Any]) -> None:
+    """What waits to be typed by hand, as it can be copied: no line is broken."""
+    for task in standing.tasks:
+        progress = standing.progress(task)
+        if progress.state.value == "waiting":
+            console.print(f"\nto be typed by hand ({task.key}):")
+            for line in progress.lines:
+                console.print(visible(line), soft_wrap=True)
 
 
 def task_text(task: Task[Any], progress: Progress, number: int, total: int) -> str:
@@ -99,5 +110,6 @@ def task_text(task: Task[Any], progress: Progress, number: int, total: int) -> s
     what = (
         f"{task.sentence} …" if state == "begun" else f"{state}: {progress.detail or task.sentence}"
     )
-    lines = [f"{number}/{total} {task.key}  {visible(what)}"]
-    return "\n".join([*lines, *(f"    {visible(line)}" for line in progress.lines)])
+    lines = [] if state == "waiting" else progress.lines  # they follow, as they can be copied
+    head = f"{number}/{total} {task.key}  {visible(what)}"
+    return "\n".join([head, *(f"    {visible(line)}" for line in lines)])

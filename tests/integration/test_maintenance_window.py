@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,12 @@ PLACES = (
     *("TaskBegun throttle", "TaskNoted throttle", "TaskEnded throttle"),
 )
 """Where `begin` is killed: after each line of its journal, and where an effect is not yet in it."""
+
+END_PLACES = (
+    *("TaskBegun undo-throttle", "TaskEnded undo-throttle", "TaskBegun undo-extend"),
+    *("TaskBegun undo-silence", "TaskNoted undo-silence", "TaskBegun reconcile"),
+)
+"""Where `end` is."""
 
 SHORT, LIMITED, PAUSED, MEDIUM, LONG = 130, 40, 5, 10, 15
 """How many there are whose timeouts: end within the test, so does the whole activity, the same and
@@ -172,10 +178,10 @@ class Population:
         return lost
 
 
-async def killed_at(place: str, variables: Mapping[str, str]) -> None:
-    """Run `begin` until it dies there."""
+async def killed_at(place: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Run a command until it dies there."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "support.killed", place, *BEGIN, *CONSENT),
+        *(sys.executable, "-m", "support.killed", place, *command, *CONSENT),
         env={**environment(variables), "PYTHONPATH": str(TESTS)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -222,7 +228,7 @@ async def window(
     await waiting.start()
     own = await waiting.timeouts(waiting.all)
     for place in PLACES:
-        await killed_at(place, variables)
+        await killed_at(place, BEGIN, variables)
     cut_off = await maintenance("status", "-o", "json", variables=variables)
     assert (cut_off.code, cut_off.json["state"]) == (1, "beginning")
     begun = await stigmer_ops(*BEGIN, *CONSENT, variables=variables)
@@ -243,6 +249,10 @@ async def window(
     await waiting.awaiting.reached([("late", 2)])  # what nobody has extended does time out
     await together(waiting.unpause(name) for name in waiting.paused)
 
+    for place in END_PLACES:
+        await killed_at(place, ("maintenance", "end"), variables)
+    cut_off = await maintenance("status", "-o", "json", variables=variables)
+    assert (cut_off.code, cut_off.json["state"]) == (1, "ending")
     ended = await maintenance("end", *CONSENT, variables=variables)
     assert ended.code == 0, ended.err + ended.out
     trail = (folder / "audit.jsonl").read_bytes()
