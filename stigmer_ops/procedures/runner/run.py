@@ -151,13 +151,14 @@ class ProcedureRun(Generic[WorldT]):
 
         Args:
             standing: Made with the tasks; it is kept up to date.
-            confirmed: Keys of tasks that wait, and that somebody has done by hand.
+            confirmed: Keys of tasks that somebody has done by hand; of tasks that are settled it
+                says nothing new.
 
         Raises:
-            UsageError: A task that is confirmed does not wait.
+            UsageError: There is no task that is confirmed.
             ProcedureJournalError, AuditError: Nothing further can be written down.
         """
-        self._require_waiting(standing, confirmed)
+        self._require_known(standing, confirmed)
         for task in standing.tasks:
             standing.current = task
             try:
@@ -171,18 +172,14 @@ class ProcedureRun(Generic[WorldT]):
         standing.current = standing.record = None
         return standing
 
-    def _require_waiting(self, standing: Standing[WorldT], confirmed: Collection[str]) -> None:
-        waits = [
-            task.key
-            for task in standing.tasks
-            if standing.progress(task).state is StepState.WAITING
-        ]
+    def _require_known(self, standing: Standing[WorldT], confirmed: Collection[str]) -> None:
+        known = [task.key for task in standing.tasks]
         for key in confirmed:
-            if key not in waits:
+            if key not in known:
                 raise UsageError(
-                    f"--confirm-step {key}: no such step waits to be done by hand",
+                    f"--confirm-step {key}: there is no such step here",
                     not_done="nothing was changed",
-                    next_step=f"what waits: {', '.join(waits) or 'nothing'}",
+                    next_step=f"the steps are {', '.join(known)}",
                 )
 
     async def _carry_out(

@@ -221,9 +221,14 @@ async def test_a_step_by_hand_waits_until_it_is_confirmed(tmp_path: Path) -> Non
     for _ in range(2):
         assert await run(tmp_path / "0001", world) == (5, ["done", "skipped", "waiting", "pending"])
     assert read_journal(tmp_path / "0001").progress("b").lines == ("turn b",)
-    with pytest.raises(UsageError, match="no such step waits"):
-        await run(tmp_path / "0001", world, BEGIN, "c")
-    assert (await run(tmp_path / "0001", world, BEGIN, "b"))[0] == 0
+    with pytest.raises(UsageError, match="there is no such step"):
+        await run(tmp_path / "0001", world, BEGIN, "z")
+    for _ in range(2):
+        assert (await run(tmp_path / "0001", world, BEGIN, "b"))[0] == 0
+
+
+async def test_a_step_can_be_confirmed_before_it_waits(tmp_path: Path) -> None:
+    assert (await run(tmp_path / "0001", Valves(by_hand="b"), BEGIN, "b"))[0] == 0
 
 
 async def test_the_plan_shows_what_would_be_done_and_what_is_in_the_way(tmp_path: Path) -> None:
