@@ -201,6 +201,15 @@ metrics that begin with `stigmer_` are held to the catalogue of stigmer-ops itse
 """
 
 
+def decisions() -> str:
+    """docs/README.md's list of decisions."""
+    found = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titles = (path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in found)
+    return "".join(
+        f"- [{title}](decisions/{path.name})\n" for title, path in zip(titles, found, strict=True)
+    )
+
+
 def example_activity() -> str:
     """docs/handshake.md's external activity, as it is run in the tests."""
     source = (ROOT / "docs" / "examples" / "external_activity.py").read_text(encoding="utf-8")
@@ -227,6 +236,7 @@ CATALOGUE = catalogue(Settings())
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"commands": readme_commands, "exit-codes": readme_exit_codes},
     "runbooks/README.md": {"pages": runbook_pages},
+    "docs/README.md": {"decisions": decisions},
     "docs/handshake.md": {"example": example_activity},
     **{
         f"runbooks/alerts/{alert.name}.md": {"facts": partial(facts, alert, CATALOGUE)}

@@ -99,7 +99,7 @@ def test_handshake_page_places_every_verdict_once() -> None:
 
 def test_security_page_names_tests_that_there_are() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
-    named = re.findall(r"\]\(\.\./(tests/[^)]+)\) `(test_\w+)`", text)
+    named = re.findall(r"\]\(\.\./(tests/[^)]+)\)\s`(test_\w+)`", text)
     assert len(named) == len(re.findall(r"\]\(\.\./tests/", text))
     assert [
         (file, test) for file, test in named if f"def {test}(" not in (ROOT / file).read_text()

@@ -71,6 +71,8 @@ READS = [
     Trial("activity fail -w {workflow} -a {activity} --message m --dry-run"),
     Trial("activity extend -w {workflow} -a {activity} --by 1h --dry-run"),
     Trial("exporter --once", (0, 1)),
+    Trial("maintenance preflight --for 1h", (0, 1)),
+    Trial("batch list"),
 ]
 """What a reader can do."""
 
