@@ -19,7 +19,7 @@ from stigmer_ops.monitoring.lint.sources.pages import Page
 
 ROOT = Path(__file__).parent.parent.parent
 INDEX = ROOT / "docs" / "README.md"
-FOLDERS = ("docs", "runbooks", "stigmer_ops", "tests", "benchmarks", "alerts", "dashboards", "deploy")
+FOLDERS = ("docs", "runbooks", "alerts", "dashboards", "deploy")
 FILES = [
     *sorted(ROOT.glob("*.md")),
     *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.md"))),
