@@ -121,6 +121,8 @@ class PendingReader:
 
     async def _with_ages(self, reading: Reading) -> Reading:
         """With the times of the first schedules of what was retried since it was last read."""
+        if all(activity.attempt <= 1 for activity in reading.activities):
+            return reading
         known = {activity.activity_id: activity for activity in self._known(reading.run)}
         activities = [_with_known_age(activity, known) for activity in reading.activities]
         try:

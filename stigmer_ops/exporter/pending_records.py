@@ -136,7 +136,9 @@ class Records:
                 activity, run_timeout=self._run_timeout, longest=self._longest
             )
         )
-        deadline = activity.deadline
+        timeouts = activity.running_timeouts()
+        deadline = min(timeouts, key=lambda timeout: timeout.time, default=None)
+        latest = NEVER if deadline is None else deadline.time.timestamp()
         live = activity.state.token_is_live
         return TrackedActivity(
             activity_id=activity.activity_id,
@@ -145,10 +147,10 @@ class Records:
             since=(activity.waiting_since or now).timestamp(),
             exact=activity.attempt <= 1 or activity.first_scheduled_time is not None,
             live=live,
-            expected=_expected(activity),
-            deadline=NEVER if deadline is None else deadline.time.timestamp(),
+            expected=_expected(activity, latest),
+            deadline=latest,
             counts_from=NEVER if deadline is None else deadline.since.timestamp(),
-            may_time_out=_may_time_out(activity),
+            may_time_out=_may_time_out(activity, latest),
             unsafe=self._unsafe.setdefault(unsafe, unsafe),
         )
 
@@ -163,21 +165,18 @@ class Records:
         return expected if expected > now else now + max(self._soon, now - expected)
 
 
-def _expected(activity: PendingActivity) -> float:
+def _expected(activity: PendingActivity, deadline: float) -> float:
     """The deadline; or, of what waits for a worker, when it was or will be scheduled."""
-    deadline = activity.deadline
-    latest = NEVER if deadline is None else deadline.time.timestamp()
     if activity.state.token_is_live or activity.scheduled_time is None:
-        return latest
-    return min(latest, activity.scheduled_time.timestamp())
+        return deadline
+    return min(deadline, activity.scheduled_time.timestamp())
 
 
-def _may_time_out(activity: PendingActivity) -> float:
-    ends = [deadline.time for deadline in activity.running_timeouts()]
+def _may_time_out(activity: PendingActivity, deadline: float) -> float:
     timeout = activity.timeouts.start_to_close
-    if not activity.state.token_is_live and activity.scheduled_time and timeout:
-        ends.append(activity.scheduled_time + timeout)
-    return min((end.timestamp() for end in ends), default=NEVER)
+    if activity.state.token_is_live or activity.scheduled_time is None or timeout is None:
+        return deadline
+    return min(deadline, (activity.scheduled_time + timeout).timestamp())
 
 
 def time_of(seconds: float) -> datetime:
