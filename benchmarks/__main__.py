@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("pending", "diagnose", "apply", "durable", "correlate", "lint")
+BENCHMARKS = ("pending", "diagnose", "apply", "durable", "correlate", "lint", "exporter")
 
 
 def main() -> None:
