@@ -97,6 +97,14 @@ def test_handshake_page_places_every_verdict_once() -> None:
     assert Counter(placed) == Counter((verdict, verdict) for verdict in BY_ID)
 
 
+def test_sequence_diagrams_hold_no_semicolon() -> None:
+    """In Mermaid it ends a statement, and GitHub then shows an error in the diagram's place."""
+    text = (ROOT / "docs" / "handshake.md").read_text()
+    [diagram] = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", text, re.DOTALL)
+    assert "callback" in diagram
+    assert ";" not in diagram
+
+
 def test_security_page_names_tests_that_there_are() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
     named = re.findall(r"\]\(\.\./(tests/[^)]+)\)\s`(test_\w+)`", text)
