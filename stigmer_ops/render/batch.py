@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TROUBLES_SHOWN = 20
 
 _LIST = (
-    Column("BATCH"),
+    Column("BATCH", fold=False),
     Column("STATUS", fold=False),
     Column("ROWS", "right", fold=False),
     Column("NAMESPACE"),
@@ -68,13 +68,13 @@ def batch_record(
 
 
 def list_page(console: Console, records: Sequence[Record]) -> None:
-    """The batches for a person."""
+    """The batches for a person, by the digest of their plan: enough to name them."""
     if not records:
         console.print("no batches")
         return
     cells = (
         (
-            record["workflow_id"],
+            record["workflow_id"].rsplit("/", 1)[-1],
             record["status"],
             "?" if record["rows"] is None else f"{record['rows']:,}",
             record["namespace"] or "",

@@ -168,6 +168,7 @@ _NO_WORKER = frozenset(
         RPCStatusCode.DEADLINE_EXCEEDED,
         RPCStatusCode.CANCELLED,  # the SDK's own timeout
         RPCStatusCode.FAILED_PRECONDITION,  # no worker has polled for minutes
+        RPCStatusCode.RESOURCE_EXHAUSTED,  # earlier queries still wait for one
     }
 )
 

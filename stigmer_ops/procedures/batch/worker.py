@@ -20,6 +20,9 @@ from stigmer_ops.temporal.frontend import Frontend
 GRACE = timedelta(seconds=60)
 """How long rows under way may take at the end of a worker; a lost answer is looked for for 30 s."""
 
+TAKEN_OVER_AFTER = timedelta(seconds=2)
+"""How long the next step of a workflow waits for the worker that had the last one."""
+
 
 async def work(
     batches: Frontend,
@@ -64,6 +67,7 @@ async def work(
             max_concurrent_activities=pages,
             identity=identity,
             graceful_shutdown_timeout=GRACE,
+            sticky_queue_schedule_to_start_timeout=TAKEN_OVER_AFTER,
             max_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
             default_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
         )
