@@ -16,6 +16,8 @@ from temporalio.client import Client
 
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.sandbox.workers import Role
+from stigmer_ops.temporal.frontend import Frontend, Pace
+from stigmer_ops.temporal.queue_rate import queue_rate, set_queue_rate
 from support.alertmanager import running_alertmanager, silences
 from support.awaiting import ACTIVITY_ID, TASK_QUEUE, Awaiting, AwaitsAgent, awaiting
 from support.command_line import Finished, stigmer_ops
@@ -209,6 +211,33 @@ async def test_what_is_not_accounted_for_is_listed(sandbox: Sandbox, tmp_path: P
     ]
     assert "attempt 1 then, attempt 2 now" in again.out
     assert (status.json["state"], ended.json["state"]) == ("ended", "ended")
+
+
+async def test_what_somebody_else_has_changed_since_is_left_alone(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
+    frontend = Frontend(client, Pace())
+    queues = {"reason": "INC-9", "identity": "bob"}
+    async with awaiting(client) as population:
+        await population.start(["ours", "theirs"], start_to_close=1800)
+        operator = Operator(tmp_path, population)
+        throttled = ("--throttle", "5", "--throttle-queue", "one", "--throttle-queue", "two")
+        begun = await operator.types("begin", *WINDOW, *throttled, *CONSENT, "-o", "json")
+        await set_queue_rate(frontend, "two", 3, **queues)
+        extended = await stigmer_ops(
+            *("activity", "extend", "-w", "theirs", "-a", ACTIVITY_ID, "--by", "5h", *CONSENT),
+            variables=operator.variables,
+        )
+        ended = await operator.types("end", *CONSENT, "-o", "json")
+        rates = [(await queue_rate(frontend, name)).rps for name in ("one", "two")]
+    assert (begun.code, extended.code, ended.code) == (0, 0, 0), ended.err
+    assert rates == [None, 3]
+    assert step(ended.json, "undo-throttle")["lines"] == [
+        "two was set to 3 tasks a second by bob: left as it is"
+    ]
+    restored = step(ended.json, "undo-extend")["data"]
+    assert (restored["restored"], restored["changed"]) == (1, 1)
 
 
 async def test_an_alertmanager_that_is_down_stops_begin_which_resumes(operator: Operator) -> None:
