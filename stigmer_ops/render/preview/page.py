@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from xml.etree.ElementTree import Element
 
 from stigmer_ops.monitoring.preview.dashboard_json import Panel
 from stigmer_ops.monitoring.preview.picture import DrawnPanel, Picture, Section
+from stigmer_ops.render.preview.document import document
 from stigmer_ops.render.preview.graph import graph
 from stigmer_ops.render.preview.legend import legend, legend_height
-from stigmer_ops.render.preview.markup import Child, element, serialised
+from stigmer_ops.render.preview.markup import Child, element
 from stigmer_ops.render.preview.stat import stats
 from stigmer_ops.render.preview.theme import Theme
 from stigmer_ops.render.preview.timeline import BESIDE, ROW, timeline
@@ -19,7 +19,6 @@ WIDTH = 1280
 """Pixels of the page at most; drawings are made for it, and shrink on a narrower one."""
 _COLUMNS, _CELL, _GAP, _PADDING = 24, 30, 8, 16
 _HEADER = 32
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MEASURE = "document.documentElement.dataset.height = document.documentElement.scrollHeight"
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
@@ -34,34 +33,16 @@ def page(picture: Picture, theme: Theme = Theme.AUTO, *, measuring: bool = False
             into `data-height` of the root.
     """
     title = picture.dashboard.title or "Dashboard"
-    guard = (
-        element("script", _MEASURE)
-        if measuring
-        else element("meta", http_equiv="Content-Security-Policy", content=_POLICY)
-    )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        *(() if measuring else (guard,)),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        _style(),
-    )
-    body = element(
-        "body",
+    return document(
+        title,
+        [("stigmer_ops.render.preview", "theme.css")],
         _heading(picture, title),
         *(_section(section, picture) for section in picture.sections),
         _explanations(picture),
-        *((guard,) if measuring else ()),
+        *((element("script", _MEASURE),) if measuring else ()),
+        theme=theme,
+        guarded=not measuring,
     )
-    return serialised(element("html", head, body, lang="en", data_theme=theme.value))
-
-
-def _style() -> Element:
-    css = files("stigmer_ops.render.preview").joinpath("theme.css").read_text(encoding="utf-8")
-    made = element("style")
-    made.text = css
-    return made
 
 
 def _heading(picture: Picture, title: str) -> Element:
