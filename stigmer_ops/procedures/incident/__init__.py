@@ -1,0 +1,1 @@
+"""What is known of an incident, gathered for a page that people pass on."""

@@ -1,0 +1,268 @@
+"""Gathers what a report of an incident holds: bounded, however much waits. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from stigmer_ops.audit import RecordedOperation, read_operations, verify
+from stigmer_ops.diagnosis.diagnose import DiagnosisReport
+from stigmer_ops.diagnosis.steps import RunKey, read_steps
+from stigmer_ops.errors import StigmerOpsError
+from stigmer_ops.handshake.case import Diagnosis
+from stigmer_ops.handshake.execution import StigmerExecution
+from stigmer_ops.handshake.summary import Summary
+from stigmer_ops.handshake.timeline import ExecutionSteps, Timeline, timeline
+from stigmer_ops.handshake.verdicts import VERDICTS, Severity, Verdict
+from stigmer_ops.monitoring.http_api import without_credentials
+from stigmer_ops.procedures.checks.check import CheckResult
+from stigmer_ops.procedures.checks.context import CheckContext
+from stigmer_ops.procedures.checks.runner import CheckRun
+from stigmer_ops.procedures.escalation.situation import Situation, situation
+from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE
+
+LISTED = 20
+"""Activities of a verdict that are named, beyond those that are told in full."""
+EXECUTIONS_DRAWN = 3
+"""Of one activity; more are counted."""
+OPERATIONS = 100
+"""The latest, from all audit trails together."""
+UNREAD = 20
+"""Workflows that could not be read and are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An activity that is told in full; `executions_left_out` are not in its timeline."""
+
+    diagnosis: Diagnosis
+    timeline: Timeline
+    executions_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictGroup:
+    """The activities of one verdict, the longest waiting first.
+
+    Attributes:
+        verdict: Theirs.
+        count: How many there are.
+        told: Those that are told in full.
+        listed: The next ones, which are named.
+    """
+
+    verdict: Verdict
+    count: int
+    told: tuple[Told, ...]
+    listed: tuple[Diagnosis, ...]
+
+    @property
+    def left_out(self) -> int:
+        """How many are neither told nor named."""
+        return self.count - len(self.told) - len(self.listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """An audit trail that was read.
+
+    Attributes:
+        path: Where it is.
+        there: Whether there is such a file; without one, nothing was written from here.
+        head: Digest of its last record, for `audit verify --expect` later.
+        broken: Where and how its chain is broken; empty if it is whole.
+    """
+
+    path: Path
+    there: bool = True
+    head: str = ""
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What was done from here in the window.
+
+    Attributes:
+        since: From when on.
+        operations: The latest, oldest first.
+        cut: Whether there are earlier ones in the window.
+        trails: Where they were read.
+    """
+
+    since: datetime
+    operations: tuple[RecordedOperation, ...] = ()
+    cut: bool = False
+    trails: tuple[Trail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentReport:
+    """What is known.
+
+    Attributes:
+        situation: The checks that failed, the diagnoses, the alerts, and what is not known.
+        address: Of the Temporal frontend; empty where it is not well said.
+        checks: All checks.
+        groups: What asks for attention, the most urgent verdict first.
+        healthy: How many activities ask for none.
+        ages: All that waits, by age.
+        stuck_ages: What is stuck, by age.
+        actions: What was done.
+        prometheus: Who was asked for alerts; empty if nobody is configured.
+        unread: Id and reason of what could not be read, the first of `unread_count`.
+        unread_count: How many could not be read.
+        notes: How the diagnosis was made, a sentence each.
+    """
+
+    situation: Situation
+    address: str
+    checks: tuple[CheckResult, ...]
+    groups: tuple[VerdictGroup, ...]
+    healthy: int
+    ages: Summary
+    stuck_ages: Summary
+    actions: Actions
+    prometheus: str = ""
+    unread: tuple[tuple[str, str], ...] = ()
+    unread_count: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that should be known is."""
+        return not self.situation.gaps and not self.unread_count
+
+
+async def incident_report(
+    context: CheckContext, run: CheckRun, actions: Actions, *, each: int
+) -> IncidentReport:
+    """What is known now.
+
+    Whatever cannot be read is told in the situation's gaps.
+
+    Args:
+        context: With which the checks were run; what they read is not read again.
+        run: The checks.
+        actions: See `read_actions`.
+        each: How many activities of a verdict to tell in full.
+
+    Raises:
+        StigmerOpsError: The settings, or the options of the connection, are not valid.
+    """
+    found = await situation(context, run.results)
+    report = await context.diagnosis() if found.diagnosed else DiagnosisReport()
+    by_verdict = _by_verdict(found.diagnoses)
+    chosen = [one for group in by_verdict for one in group[:each]]
+    steps = await _steps(context, chosen)
+    unread = list(report.unread())
+    prometheus = context.settings.monitoring.prometheus
+    ages, stuck_ages = Summary(found.time), Summary(found.time)
+    for one in found.diagnoses:
+        ages.add(one.activity)
+        if one.verdict.stuck:
+            stuck_ages.add(one.activity)
+    return IncidentReport(
+        situation=found,
+        address=context.access.target().address,
+        checks=tuple(run.results),
+        groups=tuple(_group(group, steps, found.time, each) for group in by_verdict),
+        healthy=len(found.diagnoses) - sum(len(group) for group in by_verdict),
+        ages=ages,
+        stuck_ages=stuck_ages,
+        actions=actions,
+        prometheus="" if prometheus is None else without_credentials(prometheus),
+        unread=tuple((name, reason) for name, _, reason in unread[:UNREAD]),
+        unread_count=len(unread),
+        notes=_notes(report),
+    )
+
+
+def _by_verdict(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
+    groups: dict[Verdict, list[Diagnosis]] = {}
+    for one in diagnoses:
+        if one.verdict.severity is not Severity.OK:
+            groups.setdefault(one.verdict, []).append(one)
+    order = {verdict: position for position, verdict in enumerate(VERDICTS)}
+    urgent = sorted(groups, key=lambda verdict: (-verdict.severity, order[verdict]))
+    return [groups[verdict] for verdict in urgent]
+
+
+def _drawn(diagnosis: Diagnosis) -> tuple[StigmerExecution, ...]:
+    return diagnosis.executions[:EXECUTIONS_DRAWN]
+
+
+async def _steps(
+    context: CheckContext, chosen: Sequence[Diagnosis]
+) -> dict[RunKey, ExecutionSteps]:
+    wanted = {(one.workflow_id, one.run_id): one for found in chosen for one in _drawn(found)}
+    if not wanted:
+        return {}
+    return await read_steps(await context.stigmer(), list(wanted.values()), CALLBACK_ACTIVITY_TYPE)
+
+
+def _group(
+    diagnoses: Sequence[Diagnosis],
+    steps: dict[RunKey, ExecutionSteps],
+    now: datetime,
+    each: int,
+) -> VerdictGroup:
+    told = []
+    for one in diagnoses[:each]:
+        drawn = _drawn(one)
+        read = [steps[execution.workflow_id, execution.run_id] for execution in drawn]
+        told.append(Told(one, timeline(one, now, read), len(one.executions) - len(drawn)))
+    listed = tuple(diagnoses[each : each + LISTED])
+    return VerdictGroup(diagnoses[0].verdict, len(diagnoses), tuple(told), listed)
+
+
+def _notes(report: DiagnosisReport) -> tuple[str, ...]:
+    notes = list(report.notes)
+    if report.settled:
+        notes.append(f"{report.settled} activities ended while this was made")
+    return tuple(notes)
+
+
+def read_actions(paths: Sequence[Path], namespaces: Sequence[str], since: datetime) -> Actions:
+    """What audit trails hold of the namespaces, from `since` on.
+
+    Args:
+        paths: The trails; one that is not there is told as such.
+        namespaces: Those of both sides; none for any.
+        since: An operation counts whose last record is no older.
+
+    Raises:
+        InputError: A trail cannot be read.
+    """
+
+    def wanted(operation: RecordedOperation) -> bool:
+        record = operation.record
+        here = not namespaces or record.intent.namespace in namespaces
+        return here and record.time >= since
+
+    trails: list[Trail] = []
+    operations: list[RecordedOperation] = []
+    cut = False
+    for path in dict.fromkeys(paths):
+        if not path.exists():
+            trails.append(Trail(path, there=False))
+            continue
+        found = read_operations(path, wanted=wanted, limit=OPERATIONS)
+        operations += found.operations
+        cut = cut or found.cut
+        trails.append(_trail(path))
+    operations.sort(key=lambda operation: operation.record.time)
+    kept = operations[-OPERATIONS:]
+    return Actions(since, tuple(kept), cut or len(kept) < len(operations), tuple(trails))
+
+
+def _trail(path: Path) -> Trail:
+    try:
+        found = verify(path)
+    except StigmerOpsError as error:
+        return Trail(path, broken=error.happened)
+    broken = found.broken
+    told = "" if broken is None else f"line {broken.line}: {broken.reason.value}: {broken.detail}"
+    return Trail(path, head=found.head, broken=told)
