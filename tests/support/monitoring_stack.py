@@ -1,4 +1,4 @@
-"""Sandboxes that a real exporter, Prometheus and Alertmanager watch, and what these say of them."""
+"""A sandbox that real exporters, Prometheus and Alertmanager watch, and what these say of it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import grpc
+
 from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue.model import Alert
 from stigmer_ops.monitoring.prometheus import Prometheus
 from stigmer_ops.sandbox.handshake import Handshake
-from stigmer_ops.sandbox.monitoring import Monitoring, Watch, watch_of
+from stigmer_ops.sandbox.monitoring import Monitoring, watch_of
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.sandbox.webhook import Notification
 from stigmer_ops.settings import Settings
 from stigmer_ops.settings_sources import load
 from support.command_line import Finished, environment, stigmer_ops
 from support.commands import parse
+from support.gateway import gateway_to
 
 PATIENCE_SECONDS = 150.0
 """How long an alert may take; the slowest needs a minute on an idle machine."""
-_MADE_AT_ONCE = 3
 RECEIVERS = {"critical": "stigmer-oncall", "warning": "stigmer-tickets", "info": "shown-only"}
 SHARP = {
     "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": "0s",
@@ -76,8 +78,20 @@ class Board:
 
 
 @dataclass
+class Refused:
+    """An interception of a gateway that refuses methods, as a server in trouble does."""
+
+    methods: frozenset[str] = frozenset()
+    status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
+
+    async def __call__(self, method: str, _request: bytes) -> grpc.StatusCode | None:
+        """The status where the method is refused; `*` is every method."""
+        return self.status if {method, "*"} & self.methods else None
+
+
+@dataclass
 class Stage:
-    """A sandbox in a namespace of its own, and what is told of it.
+    """A sandbox, and what is told of it.
 
     Attributes:
         sandbox: The sandbox.
@@ -85,6 +99,7 @@ class Stage:
         board: What all receivers are told.
         variables: The environment of an operator's terminal.
         settings: Those with which the rules were generated.
+        refused: What the gateway before Temporal refuses to the exporters, where there is one.
     """
 
     sandbox: Sandbox
@@ -92,6 +107,7 @@ class Stage:
     board: Board
     variables: Mapping[str, str]
     settings: Settings
+    refused: Refused
     _fired: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -238,59 +254,38 @@ async def until(holds: Callable[[], object] | Callable[[], Awaitable[object]], w
         raise AssertionError(f"not in time: {what}") from None
 
 
-async def _isolated(sandbox: Sandbox, number: int, stack: AsyncExitStack) -> list[Sandbox]:
-    """So many sandboxes on the same server, not all made at once: it registers namespaces slowly."""
-    gate = asyncio.Semaphore(_MADE_AT_ONCE)
-
-    async def one() -> Sandbox:
-        async with gate:
-            return await stack.enter_async_context(sandbox.isolated())
-
-    return list(await asyncio.gather(*(one() for _ in range(number))))
-
-
 @asynccontextmanager
 async def monitored(
-    sandbox: Sandbox,
-    number: int,
-    directory: Path,
-    change: Callable[[Watch], Watch] = lambda watch: watch,
-) -> AsyncIterator[list[Stage]]:
-    """Sandboxes in namespaces of their own on the same server, and what watches them all.
+    directory: Path, *, exporters: int = 1, gateway: bool = False
+) -> AsyncIterator[Stage]:
+    """A sandbox with a server of its own, and what watches it.
 
     Args:
-        sandbox: Whose server it is.
-        number: How many.
-        directory: For the operators' audit files.
-        change: Makes what is watched, and how, a different one.
+        directory: For the operator's audit file.
+        exporters: How many exporters watch it.
+        gateway: Whether these reach Temporal through a gateway that `Stage.refuse` closes.
     """
-    board = Board()
+    board, refused = Board(), Refused()
     async with AsyncExitStack() as stack:
-        stages = await _isolated(sandbox, number, stack)
-        watch = watch_of(stages[0])
-        watch = change(
-            replace(
-                watch,
-                environment={**watch.environment, **SHARP},
-                namespaces=[one.namespace for one in stages],
-                inherited=environment(),
-                tell=board.tell,
-            )
+        sandbox = await stack.enter_async_context(Sandbox.start())
+        watch = watch_of(sandbox)
+        reached = {**watch.environment, **SHARP}
+        if gateway:
+            between = gateway_to(sandbox.address, intercept=refused)
+            address = (await stack.enter_async_context(between)).address
+            reached["TEMPORAL_ADDRESS"] = address
+        watch = replace(
+            watch,
+            environment=reached,
+            exporters=exporters,
+            inherited=environment(),
+            tell=board.tell,
         )
         monitoring = await stack.enter_async_context(Monitoring.start(watch))
-        settings = load(None, watch.environment).settings
-        yield [
-            Stage(
-                one,
-                monitoring,
-                board,
-                {
-                    **monitoring.environment(),
-                    **one.environment(),
-                    **SHARP,
-                    "STIGMER_OPS_AUDIT_PATH": str(directory / f"{one.namespace}.jsonl"),
-                },
-                settings,
-            )
-            for one in stages
-        ]
+        variables = {
+            **monitoring.environment(),
+            "TEMPORAL_ADDRESS": sandbox.address,
+            "STIGMER_OPS_AUDIT_PATH": str(directory / "audit.jsonl"),
+        }
+        settings = load(None, variables).settings
+        yield Stage(sandbox, monitoring, board, variables, settings, refused)

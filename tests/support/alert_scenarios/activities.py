@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from stigmer_ops.sandbox.faults import LONG
 from stigmer_ops.sandbox.plan import ActivitySettings
+from support.alert_scenarios.scenario import Scenario
 from support.monitoring_stack import Stage
 
 GROUP = {"task_queue": "zigflow_execution", "activity_type": "CallAgentActivity"}
@@ -78,12 +79,12 @@ async def retried(stage: Stage, alert: str) -> None:
 
 
 SCENARIOS = {
-    "StigmerExternalActivityStuck": stuck,
-    "StigmerExternalActivityOverdue": overdue,
-    "StigmerExternalActivityNearDeadline": deadline,
-    "StigmerExternalActivityDeadlineImminent": deadline,
-    "StigmerExternalActivitiesPendingHigh": many,
-    "StigmerExternalActivityUnsafeSettings": unsafe,
-    "StigmerExternalActivityTimedOut": timed_out,
-    "StigmerExternalActivityRetried": retried,
+    "StigmerExternalActivityStuck": Scenario(stuck, 65),
+    "StigmerExternalActivityOverdue": Scenario(overdue, 35),
+    "StigmerExternalActivityNearDeadline": Scenario(deadline, 60),
+    "StigmerExternalActivityDeadlineImminent": Scenario(deadline, 60),
+    "StigmerExternalActivitiesPendingHigh": Scenario(many, 100),
+    "StigmerExternalActivityUnsafeSettings": Scenario(unsafe, 25),
+    "StigmerExternalActivityTimedOut": Scenario(timed_out, 35),
+    "StigmerExternalActivityRetried": Scenario(retried, 65),
 }

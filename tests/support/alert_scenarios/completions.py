@@ -13,6 +13,7 @@ from temporalio.worker import Worker
 from stigmer_ops.sandbox import names
 from stigmer_ops.sandbox.callback import Callback
 from stigmer_ops.sandbox.handshake import Handshake
+from support.alert_scenarios.scenario import Scenario
 from support.monitoring_stack import Stage
 
 GO = {"service": "go"}
@@ -118,11 +119,11 @@ async def _slow_callbacks(stage: Stage) -> AsyncIterator[None]:
 
 
 SCENARIOS = {
-    "StigmerExternalActivityCompletionFailureHigh": most_fail,
-    "StigmerExternalActivitySuccessRateLow": some_fail,
-    "StigmerExternalActivityCompletionSlow": slow,
-    "StigmerCompletionBudgetBurnFast": most_fail,
-    "StigmerCompletionBudgetBurnSlow": budget_burns_slowly,
-    "StigmerExternalActivityErrorRateCritical": many_go_wrong,
-    "StigmerExternalActivityErrorRateHigh": few_go_wrong,
+    "StigmerExternalActivityCompletionFailureHigh": Scenario(most_fail, 45),
+    "StigmerExternalActivitySuccessRateLow": Scenario(some_fail, 50),
+    "StigmerExternalActivityCompletionSlow": Scenario(slow, 60),
+    "StigmerCompletionBudgetBurnFast": Scenario(most_fail, 45),
+    "StigmerCompletionBudgetBurnSlow": Scenario(budget_burns_slowly, 120),
+    "StigmerExternalActivityErrorRateCritical": Scenario(many_go_wrong, 45),
+    "StigmerExternalActivityErrorRateHigh": Scenario(few_go_wrong, 50),
 }

@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 
 from stigmer_ops.sandbox import names
 from stigmer_ops.sandbox.faults import LONG
+from support.alert_scenarios.scenario import Scenario
 from support.monitoring_stack import Stage, until
 
 
@@ -98,9 +99,9 @@ async def runner_times_out(stage: Stage, alert: str) -> None:
 
 
 SCENARIOS = {
-    "StigmerPollersMissing": no_pollers,
-    "StigmerCallbackNotRegistered": callback_not_registered,
-    "StigmerActivityTypeNotRegistered": type_not_registered,
-    "StigmerTaskQueueBehind": behind,
-    "StigmerRunnerTimingOut": runner_times_out,
+    "StigmerPollersMissing": Scenario(no_pollers, 100),
+    "StigmerCallbackNotRegistered": Scenario(callback_not_registered, 60),
+    "StigmerActivityTypeNotRegistered": Scenario(type_not_registered, 60),
+    "StigmerTaskQueueBehind": Scenario(behind, 30),
+    "StigmerRunnerTimingOut": Scenario(runner_times_out, 60),
 }
