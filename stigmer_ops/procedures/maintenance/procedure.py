@@ -20,26 +20,26 @@ from stigmer_ops.procedures.runner.journal import ProcedureJournal, read_journal
 from stigmer_ops.procedures.runner.step import Procedure, Step, StepState, doing, undoing
 
 NAME = "maintenance"
-_BEGIN, _END = "maintenance#mitigation", "maintenance#mitigation"
+_PAGE = "maintenance#mitigation"
 
 SNAPSHOT: Step[World] = Step(
     id="snapshot",
     sentence="Write down every external activity that waits",
-    page=_BEGIN,
+    page=_PAGE,
     act=snapshot.take_snapshot,
     writes=False,
 )
 WORKERS: Step[World] = Step(
     id="workers",
     sentence="Write down which task queues have workers",
-    page=_BEGIN,
+    page=_PAGE,
     act=workers.remember_workers,
     writes=False,
 )
 SILENCE: Step[World] = Step(
     id="silence",
     sentence="Silence our alerts until the end of the window",
-    page=_BEGIN,
+    page=_PAGE,
     skip=silence.not_configured,
     precondition=silence.obstacle,
     act=silence.silence,
@@ -53,7 +53,7 @@ SILENCE: Step[World] = Step(
 EXTEND: Step[World] = Step(
     id="extend",
     sentence="Move the deadlines that fall within the window behind it",
-    page=_BEGIN,
+    page=_PAGE,
     precondition=extension.obstacle,
     act=extension.extend,
     undo=restoration.restore,
@@ -62,7 +62,7 @@ EXTEND: Step[World] = Step(
 THROTTLE: Step[World] = Step(
     id="throttle",
     sentence="Throttle task queues",
-    page=_BEGIN,
+    page=_PAGE,
     skip=throttle.not_wanted,
     act=throttle.throttle,
     verify=throttle.doubt,
@@ -74,7 +74,7 @@ THROTTLE: Step[World] = Step(
 SCALE_DOWN: Step[World] = Step(
     id="scale-down",
     sentence="Scale Stigmer to zero",
-    page=_BEGIN,
+    page=_PAGE,
     skip=scaling.not_wanted,
     act=scaling.to_zero,
     plan=scaling.plan,
@@ -85,21 +85,21 @@ SCALE_DOWN: Step[World] = Step(
 AWAIT_WORKERS: Step[World] = Step(
     id="workers-back",
     sentence="Wait until every task queue that had workers has them again",
-    page=_END,
+    page=_PAGE,
     act=workers.await_workers,
     writes=False,
 )
 REGISTRATIONS: Step[World] = Step(
     id="callbacks-registered",
     sentence="Ask the workers for the activity types that they must have registered",
-    page=_END,
+    page=_PAGE,
     act=workers.check_registrations,
     writes=False,
 )
 RECONCILE: Step[World] = Step(
     id="reconcile",
     sentence="Account for every activity of the snapshot",
-    page=_END,
+    page=_PAGE,
     act=reconciliation.reconcile,
     writes=False,
 )

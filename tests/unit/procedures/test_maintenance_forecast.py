@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stigmer_ops.cli.option_sets import WindowKind
 from stigmer_ops.errors import InputError
 from stigmer_ops.handshake.activity import ActivityState, PendingActivity, Timeouts
 from stigmer_ops.procedures.maintenance.forecast import Fate, Outlook, forecast
@@ -136,8 +137,9 @@ def test_an_activity_id_that_is_used_again_is_another_activity() -> None:
     assert not is_same_attempt(replace(before, attempt=2), before)
 
 
-def test_every_kind_is_described() -> None:
+def test_every_kind_is_described_and_can_be_asked_for() -> None:
     assert set(KINDS) == set(Kind)
+    assert {kind.value for kind in WindowKind} == {kind.value for kind in Kind}
 
 
 @pytest.mark.parametrize("task", [*MAINTENANCE.begin, *MAINTENANCE.end], ids=lambda task: task.key)
