@@ -293,6 +293,8 @@ async def _smoke(
     from stigmer_ops.cli.smoke import plan_of, run
     from stigmer_ops.render.smoke import smoke_record
 
+    if invocation.progress_wanted:
+        invocation.say("sending a canary handshake …")
     report = await run(
         invocation, connection, plan_of(invocation), reason=mutation.reason or COMMAND
     )

@@ -245,6 +245,18 @@ async def test_nobody_listens_and_read_only(own: dict[str, str]) -> None:
     assert (await deploy(read_only, "verify", *UNASKED)).code == 4
 
 
+async def test_workers_that_may_not_be_asked_are_not_known_to_be_well(
+    isolated_sandbox: Sandbox, own: dict[str, str]
+) -> None:
+    variables = {**isolated_sandbox.environment(), **own, "STIGMER_OPS_READ_ONLY": "1"}
+    refused = await deploy(variables, "verify", "--for", "0s")
+    assert refused.code == 4
+    done = await deploy(variables, "verify", "--no-smoke", "--for", "0s", "-o", "json")
+    assert (done.code, limits(done.json)["workers"]) == (3, "unknown")
+    (reason,) = done.json["reasons"]
+    assert reason.startswith("workers is not known: no worker of ")
+
+
 def _slow(metric: Metric, labels: Labels, elapsed: float) -> float:
     """Nothing fails, and a tenth of the callbacks takes half a second."""
     if metric.kind is MetricKind.COUNTER and ("error_type" in labels or _fails(labels)):

@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -245,12 +245,24 @@ class Sampler:
         return await _or(self._said, lambda why: Workers(None, note=why))
 
     async def _said(self) -> Workers:
-        checks = await self.context.workers()
-        wrong = (NOT_POLLED, ONLY_STALE_POLLERS, TYPES_MISSING, WORKERS_DISAGREE)
-        answers = sum(1 for check in checks for _ in check.registration.said)
-        told = Workers(tuple(evidence(checks, *wrong)), note=f"answers: {answers}")
-        callbacks = [check for check in checks if _has_callback(check)]
-        return replace(told, lacking=tuple(evidence(callbacks, NOT_POLLED, TYPES_MISSING)))
+        return told(await self.context.workers())
+
+
+def told(checks: Sequence[QueueCheck]) -> Workers:
+    """What is wrong with the workers; no word of any worker of a queue is no proof of either."""
+    wrong = (NOT_POLLED, ONLY_STALE_POLLERS, TYPES_MISSING, WORKERS_DISAGREE)
+    problems = tuple(evidence(checks, *wrong))
+    callbacks = [check for check in checks if _has_callback(check)]
+    lacking = tuple(evidence(callbacks, NOT_POLLED, TYPES_MISSING))
+    silent = [
+        check.workers.expected.name
+        for check in checks
+        if check.workers.expected.activity_types and not check.registration.said
+    ]
+    if silent and not problems:
+        return Workers(None, note=f"no worker of {', '.join(silent)} says what it has")
+    answers = sum(1 for check in checks for _ in check.registration.said)
+    return Workers(problems, lacking, note=f"answers: {answers}")
 
 
 def _has_callback(check: QueueCheck) -> bool:
