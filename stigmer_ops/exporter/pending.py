@@ -30,6 +30,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -154,6 +155,7 @@ class PendingTracker:
         self._namespace_id = await self._frontend.namespace_id()
         suspected_before = list(self._suspects)
         self._round = None
+        self._changes.begin(now)
         everything = self._new_round(now)
         await self._read(everything.rest(), clock, ahead=PAGE_SIZE)
         # What was suspected was listed, or started so lately that `follow` will find it listed.
@@ -161,7 +163,7 @@ class PendingTracker:
             if run not in self._unread:
                 self._suspects.pop(run, None)
         await self._read(_each(self._finish(everything)), clock)
-        self._changes.read_until(now)
+        self._changes.complete()
         await self._conclude(now)
 
     async def follow(self, now: datetime) -> None:
@@ -229,17 +231,21 @@ class PendingTracker:
 
     def _new_round(self, now: datetime) -> Round:
         self._round_number += 1
-        self._changes.restart()
         return Round(self._frontend, self._selection, self._round_number, now)
 
     async def _portion(self, now: datetime, elapsed: timedelta) -> Sequence[Run]:
-        """As much of all that is open as is due after `elapsed`."""
+        """As much of all that is open as is due after `elapsed`, and all that is left in the end.
+
+        How much is open is known from the last round; there may be more by now.
+        """
         whole = self._settings.full_sweep_every
         if not whole:
             return ()
-        size = math.ceil(self._open_runs * min(elapsed / whole, 1.0))
         current, self._round = self._round or self._new_round(now), None
-        portion = await current.portion(max(size, 1))
+        ends = now - current.began + elapsed > whole
+        known = max(self._open_runs, len(self._runs))
+        size = sys.maxsize if ends else max(math.ceil(known * (elapsed / whole)), 1)
+        portion = await current.portion(size)
         self._round = current
         return portion
 

@@ -71,18 +71,21 @@ class ChangeLog:
         self._selection = selection
         self._lag = lag
         self._clock = ServerClock()
+        self._began: datetime | None = None
         self._read_at: datetime | None = None
 
-    def restart(self) -> None:
-        """Forget the server's clock, lest a step of our own, which misled us, mislead us for ever.
+    def begin(self, now: datetime) -> None:
+        """A reading of all that is open begins.
 
-        Until a time of the server's is seen again, the lists go back farther.
+        The server's clock is learned anew each time: a step of our own, which would make what was
+        known of it wrong, then harms nothing.
         """
         self._clock = ServerClock()
+        self._began = now
 
-    def read_until(self, now: datetime) -> None:
-        """Everything that was open then was read by other means."""
-        self._read_at = now
+    def complete(self) -> None:
+        """That reading has come to its end: changes count from its beginning."""
+        self._read_at = self._began
 
     def saw(self, start_time: datetime | None, now: datetime) -> None:
         """Learn of the server's clock from a time of its own."""
@@ -91,7 +94,7 @@ class ChangeLog:
 
     def since(self, now: datetime) -> datetime:
         """From which server time on changes are asked for."""
-        return self._clock.at(self._read_at or now) - self._lag
+        return self._clock.at(min(self._read_at or now, now)) - self._lag
 
     async def read(self, clock: Callable[[], datetime]) -> Changes:
         """What started, or closed, since the last reading began, and some of what did before.
@@ -102,6 +105,7 @@ class ChangeLog:
         found = Changes()
         now = clock()
         since = self.since(now)
+        self.begin(now)
         has = (await self._frontend.describe_namespace()).namespace_info.capabilities
         recent = f"({not_before('StartTime', since)} OR {not_before('CloseTime', since)})"
         query = all_of(recent, is_none_of("WorkflowType", self._selection.other_than))
@@ -114,7 +118,7 @@ class ChangeLog:
             async for alone in list_standalone(self._frontend, query):
                 run = Run("", alone.run_id, alone.activity_id)
                 found.add(run, *self._times(alone, "schedule_time", clock()))
-        self._read_at = now
+        self.complete()
         return found
 
     def _times(

@@ -20,6 +20,7 @@ class Round:
 
     Attributes:
         number: Counts the rounds of a tracker.
+        began: When it began.
         listed: How many were taken so far.
         ended: Whether nothing is left to take.
     """
@@ -28,6 +29,7 @@ class Round:
         self, frontend: Frontend, selection: Selection, number: int, now: datetime
     ) -> None:
         self.number = number
+        self.began = now
         self.listed = 0
         self.ended = False
         self._runs = self._list(frontend, selection, now)

@@ -350,6 +350,29 @@ async def test_the_slow_sweep_shows_what_nobody_tells_of(sandbox: Sandbox) -> No
         assert await tracking.differences() == set()
 
 
+async def test_a_round_ends_in_time_although_far_more_is_open_than_at_its_beginning(
+    sandbox: Sandbox,
+) -> None:
+    client = await new_client(sandbox)
+    async with tracking_of(client, full_sweep_every=timedelta(minutes=10)) as tracking:
+        at = now()
+        await tracking.tracker.sweep(at)
+        await tracking.tracker.follow(at + timedelta(minutes=1))  # the round begins
+        late = hand_worker(client)
+        await late.start_workflow()
+        await start_waiting(client, 20)
+        await listed(client, 21)
+        for minute in (2, 3, 4):
+            await tracking.tracker.follow(at + timedelta(minutes=minute))
+        await late.schedule()
+        await late.take()
+        for minute in range(5, 22):
+            await tracking.tracker.follow(at + timedelta(minutes=minute))
+
+        assert tracking.of(late) is not None
+        assert await tracking.differences() == set()
+
+
 # --- Timeouts ------------------------------------------------------------------------------------
 
 
