@@ -59,7 +59,7 @@ class QueueNamespace:
         self._looked: datetime | None = None
         self._asked: datetime | None = None
         self._unreadable = 0
-        self._polled = self._zeros()
+        self._polled: dict[Metric, dict[Labels, float]] = {}
         self._registered: dict[Labels, float] = {}
 
     @property
@@ -69,7 +69,7 @@ class QueueNamespace:
 
     @property
     def readings(self) -> Readings:
-        """What was last seen; queues that were never looked at are at 0."""
+        """What was last seen. A queue that was never looked at has no series: 0 would page."""
         unreadable: Series = {(self.namespace, TASK_QUEUE): float(self._unreadable)}
         return {**self._polled, m.REGISTERED: self._registered, m.UNREADABLE: unreadable}
 
@@ -117,13 +117,6 @@ class QueueNamespace:
         if not self._settings.exporter.registration_probe:
             return ProbeChoice(ProbeMethod.NONE, "exporter.registration_probe is not set")
         return ProbeChoice(None)
-
-    def _zeros(self) -> dict[Metric, dict[Labels, float]]:
-        every = [_labels(queue, kind) for queue in self._queues for kind in _kinds(queue)]
-        return {
-            metric: dict.fromkeys(every, 0.0)
-            for metric in (m.POLLERS, m.QUEUE_BACKLOG, m.QUEUE_BACKLOG_AGE)
-        }
 
 
 def _due(last: datetime | None, every: timedelta, now: datetime) -> bool:

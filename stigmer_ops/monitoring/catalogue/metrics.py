@@ -129,7 +129,6 @@ POLLERS = Metric(
     Unit.COUNT,
     (NAMESPACE, TASK_QUEUE, TASK_TYPE),
     "Workers that polled an expected task queue within the last minute.",
-    from_zero=True,
 )
 QUEUE_BACKLOG = Metric(
     "stigmer_task_queue_backlog",
@@ -137,7 +136,6 @@ QUEUE_BACKLOG = Metric(
     Unit.COUNT,
     (NAMESPACE, TASK_QUEUE, TASK_TYPE),
     "Tasks that wait for a worker of an expected task queue.",
-    from_zero=True,
 )
 QUEUE_BACKLOG_AGE = Metric(
     "stigmer_task_queue_backlog_age_seconds",
@@ -145,7 +143,6 @@ QUEUE_BACKLOG_AGE = Metric(
     Unit.SECONDS,
     (NAMESPACE, TASK_QUEUE, TASK_TYPE),
     "How long the oldest task has waited for a worker of an expected task queue.",
-    from_zero=True,
 )
 REGISTERED = Metric(
     "stigmer_activity_type_registered",
