@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stigmer_ops.cli.audit_trail import audit_path
+from stigmer_ops.cli.audit_trail import audit_path, operation_row
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import parse_duration
@@ -110,7 +110,7 @@ def show(
         found = RecordedOperations()
     else:
         found = read_operations(path, wanted=wanted, limit=limit or None)
-    rows = [_row(operation) for operation in found.operations]
+    rows = [operation_row(operation) for operation in found.operations]
     document = Document(
         "AuditOperations",
         {"path": str(path), "operations": rows, "cut": found.cut, "unreadable": found.unreadable},
@@ -170,7 +170,8 @@ def verify(
         "outcomes": {result.value: count for result, count in report.outcomes.items()},
         "sealed": report.sealed,
         "unfinished": [
-            _row(audit.RecordedOperation(record, record.time)) for record in report.unfinished
+            operation_row(audit.RecordedOperation(record, record.time))
+            for record in report.unfinished
         ],
     }
 
@@ -184,26 +185,3 @@ def verify(
             "the workflow's history shows whether the call had its effect"
         )
     return ExitCode.OK if report.intact else ExitCode.FINDINGS
-
-
-def _row(operation: RecordedOperation) -> dict[str, Any]:
-    from stigmer_ops.audit import to_document
-    from stigmer_ops.render.text import rfc3339
-
-    document = to_document(operation.record)
-    return {
-        "operation_id": document["operation_id"],
-        "started": rfc3339(operation.started),
-        "ended": rfc3339(operation.ended),
-        "command": document["command"],
-        "operator": document["operator"],
-        "host": document["host"],
-        "identity": document["identity"],
-        "reason": document["reason"],
-        "namespace": document["namespace"],
-        "server_address": document["server_address"],
-        "target": document.get("target"),
-        "parameters": document["parameters"],
-        "outcome": document.get("outcome"),
-        "sequence": document["sequence"],
-    }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.cli.context import Invocation
 
 if TYPE_CHECKING:
-    from stigmer_ops.audit import AuditTrail
+    from stigmer_ops.audit import AuditTrail, RecordedOperation
 
 
 def audit_path(invocation: Invocation) -> Path:
@@ -24,3 +24,27 @@ def audit_trail(invocation: Invocation) -> AuditTrail:
     from stigmer_ops.audit import AuditTrail
 
     return AuditTrail(audit_path(invocation), now=invocation.now)
+
+
+def operation_row(operation: RecordedOperation) -> dict[str, Any]:
+    """An operation, ready for JSON."""
+    from stigmer_ops.audit import to_document
+    from stigmer_ops.render.text import rfc3339
+
+    document = to_document(operation.record)
+    return {
+        "operation_id": document["operation_id"],
+        "started": rfc3339(operation.started),
+        "ended": rfc3339(operation.ended),
+        "command": document["command"],
+        "operator": document["operator"],
+        "host": document["host"],
+        "identity": document["identity"],
+        "reason": document["reason"],
+        "namespace": document["namespace"],
+        "server_address": document["server_address"],
+        "target": document.get("target"),
+        "parameters": document["parameters"],
+        "outcome": document.get("outcome"),
+        "sequence": document["sequence"],
+    }

@@ -54,6 +54,13 @@ ENTRIES: tuple[Entry, ...] = (
         LOOK,
         group=False,
     ),
+    Entry(
+        "report",
+        "report",
+        "Write what is known of an incident as one page, for a channel and the post-mortem.",
+        LOOK,
+        group=False,
+    ),
     Entry("token", "token", "Decode, validate and fingerprint task tokens.", LOOK),
     Entry("logs", "logs", "What the services' logs tell of a handshake.", LOOK),
     Entry("runbook", "runbook", "What it means, and how to mend it.", LOOK),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.render.tables import Cell, Column, table_of
-from stigmer_ops.render.text import short_duration, visible
+from stigmer_ops.render.text import short_duration, visible, without_userinfo
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +22,6 @@ LONGEST = 1500
 _LONGEST_LINE = 200
 _EACH = 5
 """Alerts, verdicts and checks that are told, of each kind."""
-_USERINFO = re.compile(r"//[^/@\s]+@")
 
 Decided = Sequence[tuple["Step", tuple[str, ...], "Decision"]]
 """Each step with where it leads, and whether it is to be taken now."""
@@ -91,7 +90,7 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    line = _USERINFO.sub("//", text.partition("\n")[0])
+    line = without_userinfo(text.partition("\n")[0])
     # Neither a mention nor markup.
     return _cut(re.sub(r"[`*_<>@]", lambda found: "\\" + found[0], visible(line)))
 

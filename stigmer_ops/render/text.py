@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
 # Format characters that change what the eye sees: bidirectional overrides, zero-width and tags.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_USERINFO = re.compile(r"//[^/@\s]+@")
 _ZERO_WIDTH_JOINER = "\N{ZERO WIDTH JOINER}"  # part of many emoji, and harmless
 
 
@@ -24,6 +26,11 @@ def visible(text: str) -> str:
         else char.encode("unicode_escape", "surrogatepass").decode("ascii")
         for char in text
     )
+
+
+def without_userinfo(text: str) -> str:
+    """`text` without the user and password of the addresses in it."""
+    return _USERINFO.sub("//", text)
 
 
 def rfc3339(time: datetime | None) -> str | None:
