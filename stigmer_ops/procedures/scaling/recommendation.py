@@ -134,7 +134,7 @@ def _backlog(queue: QueueWorkers, current: int, settings: Settings) -> Iterator[
         if not workers or backlog.dispatch_rate <= 0:
             yield Reason(
                 "backlog",
-                None,
+                current,
                 f"{what}, and none is taken. That is no lack of replicas: stigmer-ops worker check",
                 trouble=True,
             )

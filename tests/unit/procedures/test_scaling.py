@@ -117,6 +117,8 @@ def test_backlog_that_nobody_takes_is_trouble_and_no_lack_of_replicas() -> None:
     found = recommended(0, 0, queue(3, Backlog(6, timedelta(hours=1), 1.0, 0.0)))
     assert (found.replicas, found.trouble) == (3, True)
     assert "none is taken" in found.reasons[0].sentence
+    stalled = queue(8, Backlog(6, timedelta(hours=1), 1.0, 0.0))
+    assert recommended(0, 0, stalled).direction is Direction.HOLD
 
 
 def test_nobody_polls_is_trouble() -> None:
