@@ -73,7 +73,7 @@ async def report(
         bool, typer.Option("--overwrite", help="Take the place of a file that is there")
     ] = False,
     since: Annotated[
-        timedelta,
+        timedelta | None,
         typer.Option(
             "--since",
             parser=parse_duration,
@@ -81,7 +81,7 @@ async def report(
             help="Tell the actions of the last 90m, 6h, …",
             show_default="24h",
         ),
-    ] = _WINDOW,
+    ] = None,
     each: Annotated[
         int,
         typer.Option(
@@ -117,9 +117,8 @@ async def report(
     path = _path(invocation, connection, out, chosen) if people or out is not None else None
     if path is not None:
         require_new(path, overwrite=overwrite)
-    found = await _gathered(
-        invocation, connection, audit_file or [audit_path(invocation)], since, each
-    )
+    trails = audit_file or [audit_path(invocation)]
+    found = await _gathered(invocation, connection, trails, since or _WINDOW, each)
     if out == STANDARD_OUTPUT:
         write_pieces([_text(found, chosen)])
     elif path is not None:
