@@ -26,18 +26,18 @@ from support.audit import records
 from support.awaiting import Awaiting, awaiting
 from support.batches import Batched, batched, completions
 
-ROWS = 600
+ROWS = 400
 KILLS = 6
 RESTARTS = frozenset({1, 4})
 BEHIND_ITS_BACK = 4
 """Activities retried, and completed by their agent, in each round."""
 
 SEED = 20261124
-SETTINGS = {"limit.historyCount.suggestContinueAsNew": 100}
+SETTINGS = {"limit.historyCount.suggestContinueAsNew": 60}
 """So low that the batch continues as new many times."""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_killed_at_random_instants_nothing_is_done_twice_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:
@@ -72,7 +72,7 @@ async def test_killed_at_random_instants_nothing_is_done_twice_and_nothing_is_lo
 
     by_us = sum(any(by.endswith(mark) for by in each) for each in unfinished.values())
     assert 0 < by_us < ROWS - 100, "the workers were to be killed in the middle"
-    assert len(runs) > 3, "the batch was to continue as new"
+    assert len(runs) > 2, "the batch was to continue as new"
     compare(batch, mark, rows, report.lines, found)
     assert disturbed.retried
     assert not [name for name in disturbed.retried if found[name]]
@@ -125,7 +125,8 @@ class Disturbed:
                 handle = population.client.get_async_activity_handle(task_token=token)
                 await handle.complete("by the agent")
         except RPCError as error:
-            assert error.status is RPCStatusCode.NOT_FOUND
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
             return False
         return True
 
