@@ -32,10 +32,10 @@ SHARP = {
     "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": "0s",
     "STIGMER_OPS_THRESHOLDS_HANDSHAKE_GRACE": "0s",
     "STIGMER_OPS_THRESHOLDS_STUCK_AFTER": "8s",
-    "STIGMER_OPS_THRESHOLDS_NEAR_DEADLINE_SHARE": "0.5",
+    "STIGMER_OPS_THRESHOLDS_NEAR_DEADLINE_SHARE": "0.2",
     "STIGMER_OPS_THRESHOLDS_BACKLOG": "3",
     "STIGMER_OPS_MONITORING_THRESHOLDS_CRITICAL_AGE": "40s",
-    "STIGMER_OPS_MONITORING_THRESHOLDS_IMMINENT_SHARE": "0.7",
+    "STIGMER_OPS_MONITORING_THRESHOLDS_IMMINENT_SHARE": "0.3",
     # Nominal: 20 s in the sandbox's time.
     "STIGMER_OPS_MONITORING_WINDOW": "20m",
     "STIGMER_OPS_SCAN_RPS": "0",
@@ -180,6 +180,7 @@ class Stage:
 
         async def said() -> bool:
             done = await self.run("diagnose", *which, "-o", "json", code=None)
+            assert done.code in (0, 1), done.err
             last[:] = done.json["items"]
             return [item["verdict"] for item in last] == [verdict]
 

@@ -29,8 +29,9 @@ async def overdue(stage: Stage, alert: str) -> None:
 
 
 async def deadline(stage: Stage, alert: str) -> None:
-    """The agent works for hours, and the timeout is one of a minute, an hour in nominal time."""
-    handshake = await stage.sandbox.start_handshake("near-deadline")
+    """The agent works for longer than the external activity waits."""
+    settings = ActivitySettings(start_to_close=timedelta(hours=3))
+    handshake = await stage.sandbox.start_handshake("near-deadline", settings=settings)
     await stage.fires(alert, **GROUP)
     await stage.mend(await stage.diagnosed(handshake, "near-deadline"))
     await stage.resolves(alert)
@@ -71,7 +72,7 @@ async def timed_out(stage: Stage, alert: str) -> None:
 
 async def retried(stage: Stage, alert: str) -> None:
     """An attempt timed out, and its retry waits for an execution that holds the first token."""
-    settings = ActivitySettings(start_to_close=timedelta(minutes=30), max_attempts=2)
+    settings = ActivitySettings(start_to_close=timedelta(minutes=50), max_attempts=2)
     handshake = await stage.sandbox.start_handshake("still-running", settings=settings)
     await stage.fires(alert, **GROUP, timeout_type="StartToClose")
     await stage.mend(await stage.diagnosed(handshake, "token-stale"))
@@ -86,5 +87,5 @@ SCENARIOS = {
     "StigmerExternalActivitiesPendingHigh": Scenario(many, 100),
     "StigmerExternalActivityUnsafeSettings": Scenario(unsafe, 25),
     "StigmerExternalActivityTimedOut": Scenario(timed_out, 35),
-    "StigmerExternalActivityRetried": Scenario(retried, 65),
+    "StigmerExternalActivityRetried": Scenario(retried, 85),
 }

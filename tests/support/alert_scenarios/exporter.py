@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from stigmer_ops.sandbox.names import AGENT_QUEUE, AGENT_WORKFLOW
+import asyncio
+import itertools
+
+from stigmer_ops.sandbox.names import AGENT_WORKFLOW
 from support.alert_scenarios.scenario import Scenario
 from support.monitoring_stack import Stage
 
@@ -57,13 +60,20 @@ async def stale(stage: Stage, alert: str) -> None:
 
 
 async def unreadable(stage: Stage, alert: str) -> None:
-    """The input of a Stigmer workflow is not what Stigmer writes."""
-    handle = await stage.sandbox.stigmer_client.start_workflow(
-        AGENT_WORKFLOW, "no execution", id=f"{AGENT_WORKFLOW}/aex_corrupt", task_queue=AGENT_QUEUE
-    )
+    """A version of Stigmer writes inputs that nobody else can read."""
+    client = stage.sandbox.stigmer_client
+
+    async def comes_in() -> None:
+        for number in itertools.count():
+            name = f"{AGENT_WORKFLOW}/aex_unreadable_{number}"
+            await client.start_workflow(AGENT_WORKFLOW, "encrypted", id=name, task_queue="nobody")
+            await asyncio.sleep(0.3)
+
+    await stage.sandbox.start_handshake("still-running")
+    coming = asyncio.create_task(comes_in())
     await stage.fires(alert, item="payload")
     assert "handshakes-readable" in await stage.checks("handshake")
-    await handle.terminate()
+    coming.cancel()
     await stage.resolves(alert)
 
 
