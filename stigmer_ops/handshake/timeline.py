@@ -218,11 +218,11 @@ def _activity_moments(diagnosis: Diagnosis, now: datetime) -> Iterator[Moment]:
         yield Moment(activity.last_started_time, started + took, *where)
     if activity.last_heartbeat_time and activity.last_heartbeat_time != activity.last_started_time:
         yield Moment(activity.last_heartbeat_time, "last heartbeat", *where)
-    yield Moment(now, "now: it is still pending", *where)
+    yield Moment(now, "now: it is still pending")
     deadline = activity.deadline
     if deadline is not None:
         ends = f"deadline: the {deadline.timeout_type.value} timeout ends the attempt"
-        yield Moment(deadline.time, ends, *where)
+        yield Moment(deadline.time, ends)
     if activity.workflow_expiration_time is not None:
         yield Moment(activity.workflow_expiration_time, "the external workflow times out", *where)
 
@@ -256,11 +256,8 @@ def _step_span(step: Step) -> Span:
         tone = Tone.FAILED
     else:
         tone = Tone.RUNS if step.started else Tone.QUEUED
-    marks = (step.scheduled,) if step.attempts > 1 else ()
-    last = (step.started,) if step.started else ()
-    return Span(
-        step.scheduled, step.ended, tone, f"{step.activity_type}: {step.state}", (*marks, *last)
-    )
+    marks = (step.scheduled, step.started) if step.attempts > 1 and step.started else ()
+    return Span(step.scheduled, step.ended, tone, f"{step.activity_type}: {step.state}", marks)
 
 
 def _execution_moments(one: ExecutionSteps) -> Iterator[Moment]:

@@ -90,9 +90,12 @@ def _drawing(
     if near is not None:
         svg.extend(_enlarged(scale, near, top, bottom))
     for row, lane in enumerate(lanes):
-        svg.extend(_lane(lane, scale, timeline, top + row * _LANE, first=row == 0))
+        svg.extend(_bars(lane, scale, timeline, top + row * _LANE + 20))
     for row, (time, label, class_) in enumerate(lines):
         svg.extend(_line(scale, time, label, class_, _HEAD * (row + 1) - 5, bottom))
+    for row, lane in enumerate(lanes):  # at last: no line goes through what is to be read
+        y = top + row * _LANE + 14
+        svg.append(element("text", lane.title, x=_percent(_LEFT), y=y, class_="lane"))
     return svg
 
 
@@ -140,12 +143,8 @@ def _enlarged(scale: Scale, near: Scale, top: float, bottom: float) -> Iterator[
     yield _text("enlarged below", left, top - 5, "near-label", scale.x(near.start))
 
 
-def _lane(
-    lane: Lane, scale: Scale, timeline: Timeline, top: float, *, first: bool
-) -> Iterator[Element]:
-    yield element("text", lane.title, x=_percent(_LEFT), y=top + 14, class_="lane")
-    y = top + 20
-    if first and timeline.deadline is not None and lane is timeline.activity:
+def _bars(lane: Lane, scale: Scale, timeline: Timeline, y: float) -> Iterator[Element]:
+    if timeline.deadline is not None and lane is timeline.activity:
         yield _bar(scale, timeline.now, timeline.deadline.time, y, "left", "time that is left")
     for span in lane.spans:
         yield _bar(scale, span.start, span.end or timeline.now, y, span.tone.value, _said(span))
@@ -196,7 +195,7 @@ def _percent(share: float) -> str:
 # --- How long it waits ---------------------------------------------------------------------------
 
 _ROW = 26.0
-_NAMES, _MOST = 16.0, 68.0
+_NAMES, _MOST = 16.0, 52.0
 """Shares of the width: where the bars begin, and the longest of them."""
 
 
@@ -212,7 +211,7 @@ def ages(all_: Summary, stuck: Summary) -> Element:
     for row, (bucket, count, bad) in enumerate(counts):
         y = row * _ROW
         x, scale = _NAMES, _MOST / most
-        svg.append(element("text", bucket, x=_percent(x - 2), y=y + 17, text_anchor="end"))
+        svg.append(element("text", bucket, x=_percent(_LEFT), y=y + 17))
         for number, class_ in ((bad, "failed"), (count - bad, "waits")):
             if number:
                 width = max(number * scale, 0.6)
@@ -227,7 +226,9 @@ def ages(all_: Summary, stuck: Summary) -> Element:
                     )
                 )
                 x += width
-        svg.append(element("text", _of(count, bad), x=_percent(x + 1), y=y + 17))
+        said = _of(count, bad)
+        right = _percent(_RIGHT)
+        svg.append(element("text", said, x=right, y=y + 17, class_="count", text_anchor="end"))
     return svg
 
 

@@ -121,15 +121,19 @@ def _group(group: VerdictGroup, report: IncidentReport) -> Iterator[str]:
 
 def _told(told: Told, report: IncidentReport) -> Iterator[str]:
     diagnosis = told.diagnosis
-    activity = diagnosis.activity
+    activity, places = diagnosis.activity, words.places_of(diagnosis)
     yield f"#### {code(words.whose(activity))}, activity {code(activity.activity_id)}"
     yield code(words.in_short(diagnosis, report.situation.time))
     yield _list(_evidence(diagnosis))
     rows = (
-        (words.clock(one.time), code(words.cut(one.what)), code(words.place_of(one)))
+        (words.moment(one.time), code(words.cut(one.what)), words.place_of(one, places))
         for one in told.timeline.moments
     )
     yield _table(("Time (UTC)", "What", "Where"), rows)
+    yield _list(
+        f"{name}: {code(workflow_id)}, run {code(run_id)}"
+        for (workflow_id, run_id), name in places.items()
+    )
     left_out = words.left_out_of(told.timeline)
     if left_out:
         yield left_out
@@ -140,9 +144,10 @@ def _told(told: Told, report: IncidentReport) -> Iterator[str]:
 
 
 def _evidence(diagnosis: Diagnosis) -> Iterator[str]:
+    places = words.places_of(diagnosis)
     for fact in diagnosis.evidence:
-        place = words.place_of(fact)
-        yield code(words.cut(fact.fact)) + (f" ({code(place)})" if place else "")
+        place = words.place_of(fact, places)
+        yield code(words.cut(fact.fact)) + (f" ({place})" if place else "")
 
 
 def _checks(report: IncidentReport) -> Iterator[str]:

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from stigmer_ops.procedures.incident.report import IncidentReport, Told, VerdictGroup
 
 _STYLE = ("stigmer_ops.render.report", "report.css")
+_TONES = (
+    ("waits", "waits to be completed"),
+    ("queued", "waits for a worker"),
+    ("runs", "at work"),
+    ("done", "done"),
+    ("failed", "failed"),
+    ("left", "time that is left"),
+    ("mark", "an attempt begins"),
+)
 _RUNBOOK = "stigmer-ops runbook show"
 
 
@@ -83,13 +92,14 @@ def _summary(report: IncidentReport) -> Iterable[Child]:
     if not report.situation.diagnoses:
         return
     yield element("h3", "How long they wait")
-    keys = [
-        element("li", element("span", class_=f"key {class_}"), text)
-        for class_, text in (("failed", "stuck"), ("waits", "not stuck"))
-    ]
-    yield element(
-        "figure", drawing.ages(report.ages, report.stuck_ages), element("ul", *keys, class_="keys")
-    )
+    keys = _keys(("failed", "stuck"), ("waits", "not stuck"))
+    yield element("figure", drawing.ages(report.ages, report.stuck_ages), keys)
+
+
+def _keys(*keys: tuple[str, str]) -> Element:
+    """What the colours of a drawing mean."""
+    items = (element("li", element("span", class_=f"key {key}"), said) for key, said in keys)
+    return element("ul", *items, class_="keys")
 
 
 # --- What asks for attention ---------------------------------------------------------------------
@@ -99,6 +109,8 @@ def _attention(report: IncidentReport) -> Iterable[Child]:
     if not report.groups:
         known = report.situation.diagnosed
         yield element("p", "Nothing does." if known else "What waits could not be read.")
+    if any(group.told for group in report.groups):
+        yield _keys(*_TONES)
     for number, group in enumerate(report.groups):
         yield _group(group, report, f"g{number}")
     if report.healthy:
@@ -142,16 +154,18 @@ def _listed(diagnoses: Sequence[Diagnosis], report: IncidentReport) -> Element:
 def _told(told: Told, report: IncidentReport, key: str) -> Element:
     diagnosis, now = told.diagnosis, report.situation.time
     activity = diagnosis.activity
+    places = words.places_of(diagnosis)
     name = f"activity {activity.activity_id} of {words.whose(activity)}"
     heading = (_foreign(words.whose(activity)), ", activity ", _foreign(activity.activity_id))
     made: list[Child] = [
         element("h4", *heading),
         element("p", _foreign(words.in_short(diagnosis, now)), class_="quiet"),
         element("h5", "Evidence"),
-        element("ul", *map(_evidence, diagnosis.evidence), class_="evidence"),
+        element("ul", *(_evidence(one, places) for one in diagnosis.evidence), class_="evidence"),
         element("h5", "Timeline"),
         element("figure", *drawing.handshake(told.timeline, name, key)),
-        _moments(told.timeline, name),
+        _moments(told.timeline, name, places),
+        _runs(places),
     ]
     if told.executions_left_out:
         more = words.counted(told.executions_left_out, "execution")
@@ -160,18 +174,18 @@ def _told(told: Told, report: IncidentReport, key: str) -> Element:
     return element("article", *made)
 
 
-def _evidence(fact: Evidence) -> Element:
-    place = words.place_of(fact)
+def _evidence(fact: Evidence, places: words.Places) -> Element:
+    place = words.place_of(fact, places)
     where = (" ", element("bdi", f"({place})", class_="quiet")) if place else ()
     return element("li", _foreign(words.cut(fact.fact)), *where)
 
 
-def _moments(timeline: Timeline, name: str) -> Element:
+def _moments(timeline: Timeline, name: str, places: words.Places) -> Element:
     rows: list[Sequence[Child]] = [
         (
-            words.clock(moment.time),
+            words.moment(moment.time),
             _foreign(words.cut(moment.what)),
-            _foreign(words.place_of(moment) or "-"),
+            words.place_of(moment, places),
         )
         for moment in timeline.moments
     ]
@@ -180,8 +194,23 @@ def _moments(timeline: Timeline, name: str) -> Element:
     return element("div", table, *((element("p", left_out, class_="quiet"),) if left_out else ()))
 
 
+def _runs(places: words.Places) -> Element:
+    told = [
+        element("li", f"{name}: ", _foreign(workflow_id), ", run ", _foreign(run_id))
+        for (workflow_id, run_id), name in places.items()
+    ]
+    return element("ul", *told, class_="runs quiet")
+
+
 def _typed(lines: Sequence[str]) -> Element:
-    return element("ul", *(element("li", element("code", line)) for line in lines), class_="typed")
+    return element("ul", *(element("li", _command(line)) for line in lines), class_="typed")
+
+
+def _command(line: str) -> Element:
+    words_: list[Child] = []
+    for word in line.split(" "):
+        words_ += (element("span", word), " ")
+    return element("code", *words_[:-1])
 
 
 # --- The rest ------------------------------------------------------------------------------------
@@ -282,6 +311,13 @@ def _badge(text: str) -> Element:
     return element("span", text, class_=f"badge {text}")
 
 
+def _class(column: str) -> str:
+    """A time stays in one line; where something was has room for two words."""
+    if column == "Where":
+        return "where"
+    return "time" if "(UTC)" in column else "cell"
+
+
 def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Child]]) -> Element:
     """A table that becomes a list of rows on a phone, and stays a table for those who hear it."""
     head = [element("th", column, scope="col", role="columnheader") for column in columns]
@@ -289,7 +325,7 @@ def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Child]]
         element(
             "tr",
             *(
-                element("td", cell, role="cell", data_label=column)
+                element("td", cell, role="cell", data_label=column, class_=_class(column))
                 for column, cell in zip(columns, row, strict=True)
             ),
             role="row",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,17 @@ def cut(text: str, longest: int = LONGEST) -> str:
 def clock(time: datetime) -> str:
     """A time to the second."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def moment(time: datetime) -> str:
+    """A time to the millisecond, as histories have it."""
+    return f"{time.astimezone(UTC).isoformat(sep=' ', timespec='milliseconds')[:23]}"
+
+
+def _shortly(time: datetime, now: datetime) -> str:
+    """A time of today without its date, another one without its year."""
+    at = time.astimezone(UTC)
+    return f"{at:%H:%M:%S}" if at.date() == now.astimezone(UTC).date() else f"{at:%b %d %H:%M}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -82,14 +93,15 @@ def key_facts(report: IncidentReport) -> Iterator[tuple[str, str, str]]:
         yield "stuck", f"{len(stuck):,}", _verdicts(report)
         oldest, nearest = report.stuck_ages.all.oldest, report.stuck_ages.all.nearest
         if oldest is not None:
-            yield "longest stuck", short_duration(oldest.age(now)), _since(oldest)
+            yield "longest stuck", short_duration(oldest.age(now)), _since(oldest, now)
         if nearest is not None and nearest.deadline is not None:
-            ends = f"a stuck one times out at {clock(nearest.deadline.time)} UTC"
+            ends = f"a stuck one times out at {_shortly(nearest.deadline.time, now)} UTC"
             yield "next deadline", short_duration(nearest.time_left(now)), ends
     failed = len(situation.failed)
-    yield "checks failed", f"{failed}", f"of {len(report.checks)} that were made"
+    made = sum(one.result.value != "skipped" for one in report.checks)
+    yield "checks failed", f"{failed}", f"of {made} that were made"
     yield "alerts firing", *_alerts(report)
-    yield "actions", f"{len(report.actions.operations)}", actions_in_short(report.actions)
+    yield "actions", f"{len(report.actions.operations)}", _in_short(report.actions, now)
 
 
 def _verdicts(report: IncidentReport) -> str:
@@ -97,9 +109,9 @@ def _verdicts(report: IncidentReport) -> str:
     return "nothing is" if not kinds else f"for {counted(kinds, 'reason')}"
 
 
-def _since(activity: PendingActivity) -> str:
+def _since(activity: PendingActivity, now: datetime) -> str:
     since = activity.waiting_since
-    return "" if since is None else f"waits since {clock(since)} UTC"
+    return "" if since is None else f"waits since {_shortly(since, now)} UTC"
 
 
 def _alerts(report: IncidentReport) -> tuple[str, str]:
@@ -112,11 +124,10 @@ def _alerts(report: IncidentReport) -> tuple[str, str]:
     return f"{len(alerts)}", f"of them critical: {critical}"
 
 
-def actions_in_short(actions: Actions) -> str:
-    """How the operations ended, and since when they are told."""
+def _in_short(actions: Actions, now: datetime) -> str:
     ended = Counter(result_of(operation) for operation in actions.operations)
     told = ", ".join(f"{count} {result}" for result, count in ended.most_common())
-    return f"{told or 'none'}, since {clock(actions.since)} UTC"
+    return f"{told or 'none'}, since {_shortly(actions.since, now)} UTC"
 
 
 def result_of(operation: RecordedOperation) -> str:
@@ -187,11 +198,28 @@ def in_short(diagnosis: Diagnosis, now: datetime) -> str:
     return ", ".join(facts)
 
 
-def place_of(fact: Evidence | Moment) -> str:
+Places = Mapping[tuple[str, str], str]
+"""Short names of workflow runs, by workflow id and run id."""
+
+
+def places_of(diagnosis: Diagnosis) -> dict[tuple[str, str], str]:
+    """The runs in which an activity's handshake took place."""
+    activity, executions = diagnosis.activity, diagnosis.executions
+    names = {}
+    if activity.workflow_id:
+        names[activity.workflow_id, activity.run_id] = "external workflow"
+    for number, one in enumerate(executions, 1):
+        several = f" {number}" if len(executions) > 1 else ""
+        names[one.workflow_id, one.run_id] = f"Stigmer execution{several}"
+    return names
+
+
+def place_of(fact: Evidence | Moment, places: Places) -> str:
     """Where a colleague can check it."""
     if not fact.event_id:
-        return fact.workflow_id
-    return f"event {fact.event_id} of {fact.workflow_id}"
+        return ""
+    where = places.get((fact.workflow_id, fact.run_id), fact.workflow_id)
+    return f"event {fact.event_id}, {where}"
 
 
 def left_out_of(timeline: Timeline) -> str:
