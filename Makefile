@@ -55,6 +55,10 @@ check-generated: install
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate --check
 
+# The dashboard as it looks while things go wrong, for the README. Takes minutes.
+picture: install packages
+	$(BIN)/python docs/picture.py
+
 # Wheel and sdist: the same bytes from the same commit.
 dist: install
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build
