@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := check
-.PHONY: check install demo test test-unit lint fmt generate check-generated bench dist mutation packages clean
+.PHONY: check install demo test test-unit lint fmt generate check-generated bench dist mutation picture packages clean
 
 check: lint test
 
