@@ -61,6 +61,13 @@ ENTRIES: tuple[Entry, ...] = (
         LOOK,
         group=False,
     ),
+    Entry(
+        "watch",
+        "watch",
+        "Show live what waits, why, who polls and how callbacks go, until q. Changes nothing.",
+        LOOK,
+        group=False,
+    ),
     Entry("token", "token", "Decode, validate and fingerprint task tokens.", LOOK),
     Entry("logs", "logs", "What the services' logs tell of a handshake.", LOOK),
     Entry("runbook", "runbook", "What it means, and how to mend it.", LOOK),

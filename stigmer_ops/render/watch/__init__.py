@@ -1,0 +1,1 @@
+"""The live view: a screen with keys, or a line for each refresh."""
