@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from datetime import timedelta
@@ -22,7 +21,7 @@ from stigmer_ops.render.output import OutputFormat, write_line, write_text
 if TYPE_CHECKING:
     from stigmer_ops.exporter.live import LiveReader
     from stigmer_ops.handshake.live import Live
-    from stigmer_ops.render.watch.source import Left, Manner
+    from stigmer_ops.render.watch.source import Manner
 
 app = typer.Typer()
 
@@ -134,21 +133,15 @@ def _at_a_screen(invocation: Invocation) -> bool:
 
 
 async def _on_screen(reader: LiveReader, manner: Manner) -> ExitCode:
-    from stigmer_ops.render.output import console
-    from stigmer_ops.render.watch.screen import WatchApp, watch_on_screen
+    from stigmer_ops.render.watch.app import watch_on_screen
 
-    screen = WatchApp(reader, manner)
-    # The terminal is put right before the process ends, whoever ends it.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, screen.stop, number)
-    left: Left = await watch_on_screen(screen)
+    left = await watch_on_screen(reader, manner)
     if left.printed is not None:
         from stigmer_ops.render.diagnosis import diagnosis_page
+        from stigmer_ops.render.output import console
 
         diagnosis_page(console(), [left.printed], reader.now(), everything=True)
-    if left.interrupted:
-        return ExitCode.INTERRUPTED
-    return _code(left.live, manner)
+    return ExitCode.INTERRUPTED if left.interrupted else _code(left.live, manner)
 
 
 async def _in_lines(output: OutputFormat, reader: LiveReader, manner: Manner) -> ExitCode:

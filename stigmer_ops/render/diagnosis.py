@@ -147,13 +147,14 @@ def diagnosis_page(
     for verdict, group in groups.items():
         if verdict.severity is Severity.OK and not everything:
             continue
-        _print_group(console, verdict, group, now, everything=everything)
+        print_group(console, verdict, group, now, everything=everything)
     _print_totals(console, groups)
 
 
-def _print_group(
+def print_group(
     console: Console, verdict: Verdict, group: Sequence[Diagnosis], now: datetime, everything: bool
 ) -> None:
+    """Print a verdict and what it was given to; up to `SHOWN_EACH`, unless everything is wanted."""
     heading = f"{str(verdict.severity).upper()}  {verdict.id}  ({_activities(len(group))})"
     console.print(heading, style=STYLES[verdict.severity])
     console.print(f"  {verdict.title}.")

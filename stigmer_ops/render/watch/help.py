@@ -13,6 +13,7 @@ from textual.widgets import Footer, Static
 
 from stigmer_ops.handshake.live import Live
 from stigmer_ops.render.text import short_duration
+from stigmer_ops.render.watch.wrapping import hanging
 
 _KEYS = (
     ("s, S", "the next order of the list: deadline, age, attempt, workflow; S turns it round"),
@@ -48,6 +49,10 @@ def help_text(live: Live) -> Text:
     return text
 
 
+MARGINS = 4
+"""Cells beside the text: both margins, and the scroll bar."""
+
+
 class HelpScreen(Screen[None]):
     """Help, until a key."""
 
@@ -62,5 +67,10 @@ class HelpScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The text, scrolling, above the keys."""
         with VerticalScroll():
-            yield Static(help_text(self._live))
+            yield Static(id="help")
         yield Footer(show_command_palette=False)
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        text = hanging(help_text(self._live), self.size.width - MARGINS)
+        self.query_one("#help", Static).update(text)

@@ -18,7 +18,18 @@ SHOWN = 1000
 class Listing(DataTable[Text]):
     """A row for each activity; the cursor stays on its activity when rows come and go."""
 
+    DEFAULT_CSS = """
+    Listing > .datatable--header, Listing:focus > .datatable--header {
+        background: ansi_default; text-style: bold;
+    }
+    Listing > .datatable--even-row, Listing > .datatable--odd-row { background: ansi_default; }
+    Listing > .datatable--cursor, Listing:focus > .datatable--cursor {
+        background: ansi_default; color: ansi_default; text-style: reverse;
+    }
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "screen.why", "Why"),
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
     ]

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from stigmer_ops.handshake.activity import AGE_BUCKETS
 from stigmer_ops.handshake.live import (
-    CALLBACKS_SHOWN,
     Choice,
     Live,
     Mark,
@@ -131,8 +130,7 @@ def _callbacks(live: Live, width: int) -> Text:
     line.append(f"{live.callbacks_per_minute:.1f}/min ", style="not bold")
     failed = Text()
     if live.callbacks_failed:
-        shown = short_duration(CALLBACKS_SHOWN)
-        failed = Text(f" {live.callbacks_failed:,} failed in {shown}", style="not bold red")
+        failed = Text(f" {live.callbacks_failed:,} failed", style="not bold red")
     bars = sparkline(
         [minute.ended for minute in live.callbacks[:-1]],
         max(0, width - line.cell_len - failed.cell_len),

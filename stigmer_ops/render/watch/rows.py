@@ -27,7 +27,8 @@ class Column:
         heading: Above it.
         width: In cells, without the gap.
         cell: What stands in it.
-        shown_from: The width of the terminal from which on there is room for it.
+        shown_from: The width of the terminal from which on there is room for it,
+        shown_to: and up to which.
         right: Whether it is a number.
     """
 
@@ -35,6 +36,7 @@ class Column:
     width: int
     cell: Callable[[Waiting, Live], tuple[str, str]]
     shown_from: int = 0
+    shown_to: int = 10_000
     right: bool = False
 
 
@@ -65,16 +67,17 @@ _COLUMNS = (
         "STATE", 9, lambda one, _: ("STARTED" if one.started else "SCHEDULED", ""), shown_from=130
     ),
     Column("ATT", 3, lambda one, _: (str(one.attempt), ""), right=True),
-    Column("AGE", 7, _age, right=True),
+    Column("AGE", 6, _age, right=True),
     Column("LEFT", 7, _left, right=True),
     Column("QUEUE", 20, lambda one, _: (one.task_queue, ""), shown_from=150),
-    Column("VERDICT", 20, _verdict),
+    Column("VERDICT", 21, _verdict, shown_to=109),
+    Column("VERDICT", 33, _verdict, shown_from=110),
 )
 
 
 def columns(width: int) -> list[Column]:
     """The columns for a terminal of that width; the workflow's id gets what is left."""
-    chosen = [column for column in _COLUMNS if width >= column.shown_from]
+    chosen = [column for column in _COLUMNS if column.shown_from <= width <= column.shown_to]
     taken = sum(column.width + GAP for column in chosen) + GAP + MARGIN
     workflow = Column(
         "WORKFLOW", max(WORKFLOW_AT_LEAST, width - taken), lambda one, _: (whose(one), "")

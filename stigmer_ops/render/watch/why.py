@@ -17,15 +17,16 @@ from textual.widgets import Footer, Static
 from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.handshake.case import Diagnosis
 from stigmer_ops.handshake.live import Live, Waiting, Why
-from stigmer_ops.render.diagnosis import diagnosis_page
+from stigmer_ops.render.diagnosis import print_group
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 from stigmer_ops.render.watch.panels import whose
+from stigmer_ops.render.watch.wrapping import hanging
 
 if TYPE_CHECKING:
     from stigmer_ops.render.watch.source import Source
 
-_MARGIN = 3
-"""Cells of the pane that are not text."""
+_MARGIN = 4
+"""Cells beside the text: both margins, and the scroll bar."""
 
 
 class WhyScreen(Screen[Diagnosis | None]):
@@ -37,7 +38,7 @@ class WhyScreen(Screen[Diagnosis | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "dismiss(None)", "Back", key_display="Esc"),
         Binding("r", "look", "Look again"),
-        Binding("p", "leave", "Leave, and print this"),
+        Binding("p", "leave", "Quit, and print this"),
     ]
 
     def __init__(self, waiting: Waiting, live: Live, source: Source) -> None:
@@ -90,17 +91,17 @@ class WhyScreen(Screen[Diagnosis | None]):
     def _show(self) -> None:
         width = max(20, self.size.width - _MARGIN)
         page = facts(self._waiting, self._live)
-        page.append("\n\n").append_text(self._conclusion(width))
-        self.query_one("#why", Static).update(page)
+        page.append("\n\n").append_text(self._conclusion())
+        self.query_one("#why", Static).update(hanging(page, width))
 
-    def _conclusion(self, width: int) -> Text:
+    def _conclusion(self) -> Text:
         if self._error is not None:
             return _refusal(self._error)
         if self._why is None:
             return Text("looking why it waits …", style="cyan")
         if self._why.diagnosis is None:
             return Text("it settled while it was looked at", style="green")
-        text = diagnosis_text(self._why.diagnosis, self._source, width)
+        text = diagnosis_text(self._why.diagnosis, self._source)
         for note in self._why.notes:
             text.append(f"\nnote: {visible(note)}", style="yellow")
         return text.append(f"\n{self._why.calls:,} calls", style="dim")
@@ -129,20 +130,19 @@ def _deadline(waiting: Waiting, live: Live) -> str:
     return f"in {left}, at {rfc3339(waiting.deadline)}"
 
 
-def diagnosis_text(diagnosis: Diagnosis, source: Source, width: int) -> Text:
-    """What `diagnose` prints, for a pane of that width."""
+def diagnosis_text(diagnosis: Diagnosis, source: Source) -> Text:
+    """What `diagnose` prints of it; lines are as long as they are."""
     console = Console(
         file=io.StringIO(),
-        width=width,
+        width=10_000,
         markup=False,
         emoji=False,
         highlight=False,
         force_terminal=True,
         color_system="standard",
-        record=False,
     )
     with console.capture() as printed:
-        diagnosis_page(console, [diagnosis], source.now(), everything=True)
+        print_group(console, diagnosis.verdict, [diagnosis], source.now(), everything=True)
     return Text.from_ansi(printed.get())
 
 

@@ -1,18 +1,18 @@
-"""The live view on a terminal: panels, a list, keys."""
+"""The screen of the live view: panels, a list, keys."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
 
 from stigmer_ops.handshake.case import Diagnosis
 from stigmer_ops.handshake.live import Waiting
@@ -33,38 +33,31 @@ HIGH = 18
 """Lines from which on there is room for panels above the list."""
 
 
-class WatchApp(App[Left]):
-    """The screen. It ends with how it was left.
+class Words(Input):
+    """Where the words of a filter are typed."""
 
-    Attributes:
-        failure: What ended it instead, to be raised by whoever ran it.
-    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Filter by these"),
+        Binding("escape", "screen.unfilter", "Show all", key_display="Esc"),
+    ]
 
-    ENABLE_COMMAND_PALETTE = False
-    CSS = """
-    Screen { background: ansi_default; }
-    Static, DataTable, Footer, VerticalScroll { background: ansi_default; }
-    #head, #verdicts, #choice { height: 1; padding: 0 1; }
-    #troubles { height: auto; max-height: 3; padding: 0 1; }
-    #panels { height: 8; padding: 0 1; }
-    #panels Static { height: 8; margin: 0 2 0 0; }
-    #deadlines { display: none; }
-    .wide #deadlines { display: block; }
-    .low #panels { display: none; }
-    DataTable { height: 1fr; }
-    DataTable > .datatable--header, DataTable:focus > .datatable--header {
-        background: ansi_default; text-style: bold underline;
-    }
-    DataTable > .datatable--even-row, DataTable > .datatable--odd-row { background: ansi_default; }
-    DataTable > .datatable--cursor, DataTable:focus > .datatable--cursor {
-        background: ansi_default; color: ansi_default; text-style: reverse;
-    }
-    #filter { display: none; height: 1; border: none; padding: 0; background: ansi_default; }
-    .filtering #filter { display: block; }
-    VerticalScroll { padding: 0 1; }
+
+class Overview(Screen[None]):
+    """Everything at a glance, read again and again."""
+
+    DEFAULT_CSS = """
+    Overview #head, Overview #verdicts, Overview #choice { height: 1; padding: 0 1; }
+    Overview #troubles { height: auto; max-height: 3; padding: 0 1; }
+    Overview #panels { height: 8; padding: 0 1; }
+    Overview #panels Static { height: 8; margin: 0 2 0 0; }
+    Overview #deadlines { display: none; }
+    Overview.wide #deadlines { display: block; }
+    Overview.low #panels { display: none; }
+    Overview Listing { height: 1fr; }
+    Overview #filter { display: none; height: 1; border: none; padding: 0 1; }
+    Overview.filtering #filter { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "why", "Why"),
         Binding("s", "sort", "Sort"),
         Binding("S", "reverse", "Reverse", show=False),
         Binding("slash", "filter", "Filter", key_display="/"),
@@ -72,15 +65,19 @@ class WatchApp(App[Left]):
         Binding("r", "reread", "Read anew"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "leave", "Quit"),
-        Binding("escape", "unfilter", "All", show=False),
-        Binding("ctrl+c", "interrupt", "Interrupt", show=False, priority=True),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False),
+        Binding("escape", "unfilter", "Show all", show=False),
     ]
 
-    def __init__(self, source: Source, manner: Manner) -> None:
+    def __init__(self, source: Source, manner: Manner, fail: Callable[[Exception], None]) -> None:
+        """Show nothing yet.
+
+        Args:
+            source: What is shown.
+            manner: How it begins.
+            fail: Ends the view with an error.
+        """
         super().__init__()
-        self.theme = "ansi-dark"
-        self.failure: Exception | None = None
+        self._fail = fail
         self._source = source
         self._manner = manner
         self._choice = manner.choice
@@ -103,7 +100,7 @@ class WatchApp(App[Left]):
         yield Static(id="verdicts")
         yield Static(id="choice")
         yield Listing()
-        yield Input(id="filter", placeholder="words of an id, type, queue or verdict", compact=True)
+        yield Words(id="filter", placeholder="words of an id, type, queue or verdict", compact=True)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -130,13 +127,7 @@ class WatchApp(App[Left]):
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the terminal is put right first; then it is raised
-            self.failure = error
-            self.exit()
-
-    def _fatal_error(self) -> None:
-        """End without Textual's traceback: it prints the values of variables, secrets included."""
-        self.failure = self.failure or self._exception
-        self._close_messages_no_wait()
+            self._fail(error)
 
     # --- Reading ---------------------------------------------------------------------------------
 
@@ -149,7 +140,7 @@ class WatchApp(App[Left]):
             if self._source.round_is_due and (marked := self._live.marked()):
                 self._start(self._judge(marked))
             if self._live.refreshes == self._manner.refreshes:
-                self.exit(self.left())
+                self.app.exit(self.left())
                 return
             await self._pause(due - time.monotonic())
 
@@ -183,14 +174,13 @@ class WatchApp(App[Left]):
     # --- Drawing ---------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        main = self.screen_stack[0] if self.is_running else None
-        if main is None or not main.is_mounted:
+        if not (self.is_mounted and self.is_attached):
             return
         width, height = self.size.width - 2 * MARGIN, self.size.height
         live, three = self._live, width >= WIDE
-        main.set_class(three, "wide")
-        main.set_class(height < HIGH, "low")
-        listing = main.query_one(Listing)
+        self.set_class(three, "wide")
+        self.set_class(height < HIGH, "low")
+        listing = self.query_one(Listing)
         count = listing.show(live, self._choice, self.size.width)
         shares = panels.shares(width, three=three)
         drawn = {
@@ -203,10 +193,10 @@ class WatchApp(App[Left]):
             "choice": panels.listed(live, self._choice, count=count, busy=self._busy, width=width),
         }
         for name, text in drawn.items():
-            main.query_one(f"#{name}", Static).update(text)
-        main.query_one("#troubles").display = bool(drawn["troubles"])
+            self.query_one(f"#{name}", Static).update(text)
+        self.query_one("#troubles").display = bool(drawn["troubles"])
         for name, share in zip(("pending", "queues", "deadlines"), shares, strict=True):
-            main.query_one(f"#{name}").styles.width = share
+            self.query_one(f"#{name}").styles.width = share
 
     # --- Keys ------------------------------------------------------------------------------------
 
@@ -214,17 +204,9 @@ class WatchApp(App[Left]):
         """How it is left now."""
         return Left(self._live, interrupted=interrupted)
 
-    def stop(self, number: signal.Signals) -> None:
-        """End because of a signal."""
-        self.exit(self.left(interrupted=number is signal.SIGINT))
-
     def action_leave(self) -> None:
         """End."""
-        self.exit(self.left())
-
-    def action_interrupt(self) -> None:
-        """End, as interrupted: on this screen Ctrl-C is a key, and no signal."""
-        self.exit(self.left(interrupted=True))
+        self.app.exit(self.left())
 
     def action_sort(self) -> None:
         """The next order."""
@@ -240,7 +222,7 @@ class WatchApp(App[Left]):
 
     def action_filter(self) -> None:
         """Ask for words."""
-        self.screen.add_class("filtering")
+        self.add_class("filtering")
         field = self.query_one("#filter", Input)
         field.value = self._choice.words
         field.focus()
@@ -251,13 +233,13 @@ class WatchApp(App[Left]):
         self._close_filter()
 
     def _close_filter(self) -> None:
-        self.screen.remove_class("filtering")
+        self.remove_class("filtering")
         self.query_one(Listing).focus()
         self._draw()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
-        if self.screen.has_class("filtering"):
+        if self.has_class("filtering"):
             self._choice = replace(self._choice, words=event.value)
             self._draw()
 
@@ -276,33 +258,16 @@ class WatchApp(App[Left]):
 
     def action_help(self) -> None:
         """The page of keys."""
-        self.push_screen(HelpScreen(self._live))
+        self.app.push_screen(HelpScreen(self._live))
 
     def action_why(self) -> None:
         """Why the chosen one waits."""
         waiting = self.query_one(Listing).chosen
         if waiting is not None:
-            self.push_screen(WhyScreen(waiting, self._live, self._source), self._left_why)
-
-    def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
-        """Enter, which the list takes for itself."""
-        self.action_why()
+            self.app.push_screen(WhyScreen(waiting, self._live, self._source), self._left_why)
 
     def _left_why(self, printed: Diagnosis | None) -> None:
         if printed is not None:
-            self.exit(Left(self._live, printed=printed))
+            self.app.exit(Left(self._live, printed=printed))
         else:
             self._learn()
-
-
-async def watch_on_screen(screen: WatchApp) -> Left:
-    """Show it until it is left.
-
-    Raises:
-        StigmerOpsError: Nothing could be read at the start.
-    """
-    # Without the mouse, the terminal's own selection copies what is shown.
-    left = await screen.run_async(mouse=False)
-    if screen.failure is not None:
-        raise screen.failure
-    return left or screen.left()
