@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -154,9 +154,8 @@ async def incident_report(
     """
     found = await situation(context, run.results)
     report = await context.diagnosis() if found.diagnosed else DiagnosisReport()
-    by_verdict = _by_verdict(found.diagnoses)
-    chosen = [one for group in by_verdict for one in group[:each]]
-    steps = await _steps(context, chosen)
+    chosen = [one for group in _by_verdict(found.diagnoses) for one in group[:each]]
+    groups = groups_of(found.diagnoses, await _steps(context, chosen), found.time, each=each)
     unread = list(report.unread())
     prometheus = context.settings.monitoring.prometheus
     ages, stuck_ages = Summary(found.time), Summary(found.time)
@@ -168,8 +167,8 @@ async def incident_report(
         situation=found,
         address=context.access.target().address,
         checks=tuple(run.results),
-        groups=tuple(_group(group, steps, found.time, each) for group in by_verdict),
-        healthy=len(found.diagnoses) - sum(len(group) for group in by_verdict),
+        groups=groups,
+        healthy=len(found.diagnoses) - sum(group.count for group in groups),
         ages=ages,
         stuck_ages=stuck_ages,
         actions=actions,
@@ -178,6 +177,24 @@ async def incident_report(
         unread_count=len(unread),
         notes=_notes(report),
     )
+
+
+def groups_of(
+    diagnoses: Sequence[Diagnosis],
+    steps: Mapping[RunKey, ExecutionSteps],
+    now: datetime,
+    *,
+    each: int,
+) -> tuple[VerdictGroup, ...]:
+    """What asks for attention, the most urgent verdict first.
+
+    Args:
+        diagnoses: All, the longest waiting first.
+        steps: Of the executions that are drawn; others are drawn without.
+        now: For the timelines.
+        each: How many of a verdict to tell in full.
+    """
+    return tuple(_group(group, steps, now, each) for group in _by_verdict(diagnoses))
 
 
 def _by_verdict(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
@@ -205,14 +222,17 @@ async def _steps(
 
 def _group(
     diagnoses: Sequence[Diagnosis],
-    steps: dict[RunKey, ExecutionSteps],
+    steps: Mapping[RunKey, ExecutionSteps],
     now: datetime,
     each: int,
 ) -> VerdictGroup:
     told = []
     for one in diagnoses[:each]:
         drawn = _drawn(one)
-        read = [steps[execution.workflow_id, execution.run_id] for execution in drawn]
+        read = [
+            steps.get((execution.workflow_id, execution.run_id)) or ExecutionSteps(execution)
+            for execution in drawn
+        ]
         told.append(Told(one, timeline(one, now, read), len(one.executions) - len(drawn)))
     listed = tuple(diagnoses[each : each + LISTED])
     return VerdictGroup(diagnoses[0].verdict, len(diagnoses), tuple(told), listed)

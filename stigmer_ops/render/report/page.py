@@ -234,7 +234,7 @@ def _check(result: CheckResult) -> Sequence[Child]:
     if bad:
         seen.append(element("p", "Page: ", element("code", f"{_RUNBOOK} {result.check.id}")))
     said = element("span", result.check.sentence)
-    return _badge(result.result.value), said, element("div", *seen)
+    return _badge(result.result.value), said, element("div", *seen) if seen else ""
 
 
 def _alerts(report: IncidentReport) -> Iterable[Child]:

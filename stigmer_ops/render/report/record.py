@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stigmer_ops.render.check import result_record
 from stigmer_ops.render.diagnosis import diagnosis_record
 from stigmer_ops.render.report import words
-from stigmer_ops.render.text import rfc3339
+from stigmer_ops.render.text import rfc3339, seconds
 
 if TYPE_CHECKING:
     from stigmer_ops.handshake.timeline import Timeline
@@ -66,7 +66,17 @@ def _group_record(group: VerdictGroup, report: IncidentReport) -> dict[str, Any]
             }
             for told in group.told
         ],
-        "listed": [diagnosis_record(one, now) for one in group.listed],
+        "listed": [
+            {
+                "workflow_id": one.activity.workflow_id or None,
+                "run_id": one.activity.run_id,
+                "activity_id": one.activity.activity_id,
+                "attempt": one.activity.attempt,
+                "age_seconds": seconds(one.activity.age(now)),
+                "time_left_seconds": seconds(one.activity.time_left(now)),
+            }
+            for one in group.listed
+        ],
         "left_out": group.left_out,
     }
 
