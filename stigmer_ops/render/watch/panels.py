@@ -69,12 +69,9 @@ def whose(waiting: Waiting) -> str:
 def head(live: Live, interval: timedelta, width: int) -> Text:
     """What is watched, and how old it is."""
     fresh = _freshness(live, interval)
-    where = f"{live.namespace} at {live.address}"
-    room = width - cell_len(fresh.plain) - 2
     line = Text("stigmer-ops watch  ", style="bold")
-    line.append(clipped(where, room - line.cell_len))
-    line.pad_right(max(0, width - line.cell_len - fresh.cell_len))
-    return line.append_text(fresh)
+    line.append(visible(f"{live.namespace} at {live.address}"))
+    return _both_ends(line, fresh, width)
 
 
 def _freshness(live: Live, interval: timedelta) -> Text:
@@ -226,12 +223,7 @@ def listed(live: Live, choice: Choice, *, count: int, busy: int, width: int) -> 
         busy: At how many it is being looked just now.
         width: Of the line.
     """
-    line = _listed(live, choice, count)
-    looked = _looked(live, busy)
-    room = width - looked.cell_len
-    line.truncate(max(0, room - 2), overflow="ellipsis")
-    line.pad_right(max(0, room - line.cell_len))
-    return _fitted([line.append_text(looked)], width)
+    return _both_ends(_listed(live, choice, count), _looked(live, busy), width)
 
 
 def _listed(live: Live, choice: Choice, count: int) -> Text:
@@ -259,6 +251,14 @@ def _looked(live: Live, busy: int) -> Text:
     age = short_duration(live.now - looked.part.read_at)
     more = f" of {looked.asked + looked.skipped:,}" if looked.skipped else ""
     return Text(f"why {looked.asked:,}{more} wait: {age} ago, {looked.calls:,} calls", style="dim")
+
+
+def _both_ends(left: Text, right: Text, width: int) -> Text:
+    """One line; where there is not room for both, the left one gives way."""
+    room = max(0, width - right.cell_len)
+    left.truncate(max(0, room - 2), overflow="ellipsis")
+    left.pad_right(max(0, room - left.cell_len))
+    return _fitted([left.append_text(right)], width)
 
 
 def _fitted(lines: Sequence[Text], width: int) -> Text:
