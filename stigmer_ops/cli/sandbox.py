@@ -33,6 +33,7 @@ DEFAULT_SCALE = 1 / 60
     examples=(
         "sandbox",
         "sandbox --fault token-truncated --fault still-running=20",
+        "sandbox --fault all",
         "sandbox --fault none --port 7233",
         "sandbox --monitoring",
         "sandbox --list-faults",
@@ -46,7 +47,8 @@ async def sandbox(
         typer.Option(
             "--fault",
             metavar="NAME[=COUNT]",
-            help="Start handshakes with this fault; may be repeated; none for an empty namespace",
+            help="Start handshakes with this fault; may be repeated; all for one of each, none for an "
+            "empty namespace",
             show_default="a few of the commonest",
         ),
     ] = None,
@@ -164,13 +166,15 @@ class _Progress:
 
 
 def _counts(faults: list[str] | None) -> dict[str, int]:
-    from stigmer_ops.sandbox.faults import fault
+    from stigmer_ops.sandbox.faults import FAULTS, fault
     from stigmer_ops.sandbox.serve import DEFAULT_FAULTS
 
     if faults is None:
         return dict(DEFAULT_FAULTS)
     if faults == ["none"]:
         return {}
+    if faults == ["all"]:
+        return {one.id: 1 for one in FAULTS}
     counts: Counter[str] = Counter()
     for text in faults:
         name, _, number = text.partition("=")
