@@ -47,8 +47,8 @@ async def sandbox(
         typer.Option(
             "--fault",
             metavar="NAME[=COUNT]",
-            help="Start handshakes with this fault; may be repeated; all for one of each, none for an "
-            "empty namespace",
+            help="Start handshakes with this fault; may be repeated; all for one of each, none "
+            "for an empty namespace",
             show_default="a few of the commonest",
         ),
     ] = None,
