@@ -171,7 +171,7 @@ def timeline(diagnosis: Diagnosis, now: datetime, executions: Sequence[Execution
     ]
     found = list(_activity_moments(diagnosis, now))
     for one in executions:
-        found += _execution_moments(one)
+        found += _execution_moments(one, now)
     found.sort(key=lambda moment: moment.time)
     left_out = max(len(found) - MOMENTS_KEPT, 0)
     if left_out:
@@ -195,10 +195,10 @@ def _activity_lane(diagnosis: Diagnosis) -> Lane:
     if started:
         waits = f"attempt {activity.attempt} waits to be completed from outside"
         spans.append(Span(started, None, Tone.WAITS, waits, (started,)))
-    stands = "waits to be completed" if started else "waits for a worker"
+    stands = "waits" if started else "waits for a worker"
     if activity.state in (ActivityState.PAUSED, ActivityState.PAUSE_REQUESTED):
         stands = "is paused"
-    return Lane(f"external activity: attempt {activity.attempt} {stands}", tuple(spans))
+    return Lane(f"external activity: {stands}, attempt {activity.attempt}", tuple(spans))
 
 
 def _activity_moments(diagnosis: Diagnosis, now: datetime) -> Iterator[Moment]:
@@ -239,8 +239,8 @@ def _execution_lanes(one: ExecutionSteps, number: str, now: datetime) -> Iterato
         return
     end = None if execution.running else one.end or execution.close_time
     tone = _STATUS_TONES.get(execution.status, Tone.FAILED)
-    took = f", {'for' if end is None else 'after'} {_short((end or now) - start)}"
-    title = f"Stigmer execution{number}: {execution.status}{took}"
+    took = f" {'for' if end is None else 'after'} {_short((end or now) - start)}"
+    title = f"execution{number}: {execution.status}{took}"
     yield Lane(title, (Span(start, end, tone, execution.status),))
     for what, callback in ((f"agent{number}", False), (f"callback{number}", True)):
         steps = [step for step in one.steps if step.callback is callback]
@@ -260,7 +260,7 @@ def _step_span(step: Step) -> Span:
     return Span(step.scheduled, step.ended, tone, f"{step.activity_type}: {step.state}", marks)
 
 
-def _execution_moments(one: ExecutionSteps) -> Iterator[Moment]:
+def _execution_moments(one: ExecutionSteps, now: datetime) -> Iterator[Moment]:
     execution = one.execution
     where = (execution.workflow_id, execution.run_id)
     name = f"execution {execution.execution_id}"
@@ -269,7 +269,7 @@ def _execution_moments(one: ExecutionSteps) -> Iterator[Moment]:
         held = f" with the token of attempt {claim.attempt}" if claim.attempt else ""
         yield Moment(execution.start_time, f"{name} began{held}", *where, 1)
     for step in one.steps:
-        yield from _step_moments(step, where)
+        yield from _step_moments(step, where, now)
     end = one.end or execution.close_time
     if end is not None and not execution.running:
         yield Moment(
@@ -277,14 +277,16 @@ def _execution_moments(one: ExecutionSteps) -> Iterator[Moment]:
         )
 
 
-def _step_moments(step: Step, where: tuple[str, str]) -> Iterator[Moment]:
+def _step_moments(step: Step, where: tuple[str, str], now: datetime) -> Iterator[Moment]:
     what = f"callback {step.activity_type}" if step.callback else step.activity_type
     yield Moment(step.scheduled, f"{what} scheduled", *where, step.scheduled_event_id)
     why = f": {step.failure.message}" if step.failure is not None else ""
     if step.ended is not None:
         yield Moment(step.ended, f"{what} {step.state}{why}", *where, step.end_event_id)
+    elif step.failure is not None:
+        yield Moment(now, f"now: {what} {step.state}{why}", *where)
     elif step.started is not None:
-        yield Moment(step.started, f"{what} {step.state}{why}", *where)
+        yield Moment(step.started, f"{what} {step.state}", *where)
 
 
 def _short(duration: timedelta) -> str:

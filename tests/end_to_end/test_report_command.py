@@ -320,13 +320,15 @@ async def test_quiet_namespace_is_well(isolated_sandbox: Sandbox, tmp_path: Path
 
 async def test_trails_of_several_hosts_are_put_together(incident: Incident, tmp_path: Path) -> None:
     theirs = Path(incident.variables["STIGMER_OPS_AUDIT_PATH"])
-    broken = tmp_path / "broken.jsonl"
-    broken.write_text(content(theirs).replace("INC-7", "INC-8"))
-    both = ("--audit-file", str(theirs), "--audit-file", str(broken))
-    done = await report(incident.variables, *both, "-o", "json")
+    copy, edited = tmp_path / "copy.jsonl", tmp_path / "edited.jsonl"
+    copy.write_text(content(theirs))
+    edited.write_text(content(theirs).replace("INC-7", "INC-8"))
+    named = [word for path in (theirs, copy, edited) for word in ("--audit-file", str(path))]
+    done = await report(incident.variables, *named, "-o", "json")
     actions = done.json["actions"]
-    assert [trail["intact"] for trail in actions["trails"]] == [True, False]
-    assert len(actions["operations"]) == 2
+    assert [trail["intact"] for trail in actions["trails"]] == [True, True, False]
+    assert [trail["unreadable"] for trail in actions["trails"]] == [0, 0, 2]
+    assert len(actions["operations"]) == 1
     none = await report(incident.variables, "--since", "1s", "-o", "json")
     assert none.json["actions"]["operations"] == []
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 from stigmer_ops.audit import RecordedOperation, read_operations, verify
 from stigmer_ops.diagnosis.diagnose import DiagnosisReport
@@ -73,12 +74,14 @@ class Trail:
         there: Whether there is such a file; without one, nothing was written from here.
         head: Digest of its last record, for `audit verify --expect` later.
         broken: Where and how its chain is broken; empty if it is whole.
+        unreadable: Lines that are no records.
     """
 
     path: Path
     there: bool = True
     head: str = ""
     broken: str = ""
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,26 +266,26 @@ def read_actions(paths: Sequence[Path], namespaces: Sequence[str], since: dateti
         return here and record.time >= since
 
     trails: list[Trail] = []
-    operations: list[RecordedOperation] = []
+    operations: dict[UUID, RecordedOperation] = {}
     cut = False
     for path in dict.fromkeys(paths):
         if not path.exists():
             trails.append(Trail(path, there=False))
             continue
         found = read_operations(path, wanted=wanted, limit=OPERATIONS)
-        operations += found.operations
+        # Who copies a trail may hand in both.
+        operations |= {one.record.operation_id: one for one in found.operations}
         cut = cut or found.cut
-        trails.append(_trail(path))
-    operations.sort(key=lambda operation: operation.record.time)
-    kept = operations[-OPERATIONS:]
+        trails.append(_trail(path, found.unreadable))
+    kept = sorted(operations.values(), key=lambda one: one.record.time)[-OPERATIONS:]
     return Actions(since, tuple(kept), cut or len(kept) < len(operations), tuple(trails))
 
 
-def _trail(path: Path) -> Trail:
+def _trail(path: Path, unreadable: int) -> Trail:
     try:
         found = verify(path)
     except StigmerOpsError as error:
-        return Trail(path, broken=error.happened)
+        return Trail(path, broken=error.happened, unreadable=unreadable)
     broken = found.broken
     told = "" if broken is None else f"line {broken.line}: {broken.reason.value}: {broken.detail}"
-    return Trail(path, head=found.head, broken=told)
+    return Trail(path, head=found.head, broken=told, unreadable=unreadable)

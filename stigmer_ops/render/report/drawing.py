@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _HEAD, _LANE, _BAR, _AXIS = 18.0, 42.0, 14.0, 22.0
 _LEFT, _RIGHT = 0.5, 99.5
 _TICKS = 4
+_LONGEST = 40
+"""Characters of the title of a lane."""
 _NARROW = 0.25
 """Where what happened at Stigmer's takes less of the whole, it is drawn once more, enlarged."""
 _SHORTEST = timedelta(seconds=1)
@@ -95,7 +97,7 @@ def _drawing(
         svg.extend(_line(scale, time, label, class_, _HEAD * (row + 1) - 5, bottom))
     for row, lane in enumerate(lanes):  # at last: no line goes through what is to be read
         y = top + row * _LANE + 14
-        svg.append(element("text", lane.title, x=_percent(_LEFT), y=y, class_="lane"))
+        svg.append(element("text", _short(lane.title), x=_percent(_LEFT), y=y, class_="lane"))
     return svg
 
 
@@ -151,6 +153,11 @@ def _bars(lane: Lane, scale: Scale, timeline: Timeline, y: float) -> Iterator[El
         for mark in span.marks:
             x = scale.x(mark)
             yield element("line", x1=x, x2=x, y1=y - 2, y2=y + _BAR + 2, class_="mark")
+
+
+def _short(title: str) -> str:
+    """What a phone has room for; the whole is in the description."""
+    return title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
 
 
 def _said(span: Span) -> str:

@@ -128,6 +128,7 @@ def _actions(actions: Actions, operations: Sequence[Mapping[str, Any]]) -> dict[
                 "intact": not trail.broken,
                 "broken": trail.broken or None,
                 "head": trail.head or None,
+                "unreadable": trail.unreadable,
             }
             for trail in actions.trails
         ],

@@ -161,6 +161,8 @@ def trail_remarks(report: IncidentReport) -> Iterator[str]:
     """What the actions were taken from, and what that is worth."""
     actions = report.actions
     for trail in actions.trails:
+        if trail.unreadable:
+            yield f"The audit trail {trail.path} has lines that are no records: {trail.unreadable}."
         if not trail.there:
             yield f"There is no audit trail {trail.path}: nothing was written with it."
         elif trail.broken:

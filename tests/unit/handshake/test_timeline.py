@@ -30,8 +30,8 @@ def test_failed_callback_is_told_with_its_attempts_and_its_event() -> None:
     steps = ExecutionSteps(found, (step,), NOW - HOUR + 2 * MINUTE, 30)
     drawn = timeline(diagnosis(executions=[found]), NOW, [steps])
     assert [lane.title for lane in drawn.lanes] == [
-        "external activity: attempt 1 waits to be completed",
-        "Stigmer execution: FAILED, after 2m00s",
+        "external activity: waits, attempt 1",
+        "execution: FAILED after 2m00s",
         "callback: FAILED after 3 attempts",
     ]
     (span,) = drawn.lanes[-1].spans
@@ -53,7 +53,7 @@ def test_open_execution_goes_on_until_now() -> None:
     found = execution(status="RUNNING")
     waiting = callback(started=None)
     drawn = timeline(diagnosis(executions=[found]), NOW, [ExecutionSteps(found, (waiting,))])
-    assert drawn.lanes[1].title == "Stigmer execution: RUNNING, for 1h00m"
+    assert drawn.lanes[1].title == "execution: RUNNING for 1h00m"
     assert drawn.lanes[2].title == "callback: waits for a worker"
     assert drawn.lanes[2].spans[0].tone is Tone.QUEUED
     assert drawn.action == (NOW - HOUR, NOW)
@@ -61,6 +61,8 @@ def test_open_execution_goes_on_until_now() -> None:
     again = timeline(diagnosis(executions=[found]), NOW, [ExecutionSteps(found, (retried,))])
     assert again.lanes[2].title == "callback: keeps failing, attempt 2"
     assert again.lanes[2].spans[0].tone is Tone.FAILED
+    (told,) = [moment for moment in again.moments if "keeps failing, attempt 2" in moment.what]
+    assert (told.time, told.what[-4:]) == (NOW, ": no")
 
 
 def test_retried_activity_shows_what_was_before() -> None:
@@ -86,7 +88,7 @@ def test_unstarted_activity_waits_for_a_worker() -> None:
     one = diagnosis(state=ActivityState.SCHEDULED, last_started_time=None)
     drawn = timeline(one, NOW, [])
     assert drawn.deadline is None
-    assert drawn.activity.title == "external activity: attempt 1 waits for a worker"
+    assert drawn.activity.title == "external activity: waits for a worker, attempt 1"
     assert drawn.end == NOW
 
 

@@ -260,8 +260,8 @@ def test_paused_and_unstarted_activities_are_drawn() -> None:
     paused = diagnosis(state=ActivityState.PAUSED)
     waiting = diagnosis(state=ActivityState.SCHEDULED, last_started_time=None)
     text = page(incident([paused, waiting]))
-    assert "external activity: attempt 1 is paused" in text
-    assert "external activity: attempt 1 waits for a worker" in text
+    assert "external activity: is paused, attempt 1" in text
+    assert "external activity: waits for a worker, …" in text
 
 
 # --- Colours -------------------------------------------------------------------------------------
