@@ -25,6 +25,7 @@ READS = {
     "pending list": ("--all-types",),
     "pending show": ("-w", "{workflow_id}", "-a", "{activity_id}"),
     "pending summary": (),
+    "report": ("--out", "{token}.html"),
     "scale recommend": (),
     "token decode": ("--token-file", "{token}"),
     "token fingerprint": ("--token-file", "{token}"),
