@@ -31,6 +31,8 @@ FAULTS = {
     "token-not-passed": 1,
     "activity-paused": 1,
 }
+HOSTILE = f"<img src=x onerror=alert(1)>\u202e`|[x](http://evil)\x1b[31m {'x' * 900}"
+"""What a member of the namespace may call a workflow; of Temporal's 1,000 bytes most are used."""
 SHARP = {
     "STIGMER_OPS_THRESHOLDS_HANDSHAKE_GRACE": "0s",
     "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": "1s",
@@ -65,6 +67,8 @@ async def incident(
     audit = tmp_path_factory.mktemp("audit") / "audit.jsonl"
     async with sandbox.isolated() as crowded:
         handshakes = await crowded.populate(FAULTS)
+        handshakes.append(await crowded.start_handshake("token-not-passed", workflow_id=HOSTILE))
+        await crowded.settle(handshakes[-1])
         variables = {
             **crowded.environment(),
             **SHARP,
@@ -86,7 +90,7 @@ async def incident(
 @pytest.fixture(scope="module")
 async def page(incident: Incident, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "incident.html"
-    done = await report(incident.variables, "--out", str(file), "--each", "2")
+    done = await report(incident.variables, "--out", str(file), "--each", "3")
     assert (done.code, done.out) == (0, f"{file}\n"), done.err
     assert "will not complete by themselves" in done.err
     return file
@@ -103,11 +107,11 @@ async def test_record_tells_what_is_wrong_and_what_was_done(incident: Incident) 
         "callback-retrying": 1,
         "several-executions": 1,
         "stigmer-workflow-timed-out": 1,
-        "token-not-passed": 2,
+        "token-not-passed": 3,
         "token-stale": 1,
     } | {verdict: n for verdict, n in counts.items() if verdict == "unsafe-settings"}
-    assert found["stuck"] == 8
-    assert sum(age["stuck"] for age in found["by_age"]) == 8
+    assert found["stuck"] == 9
+    assert sum(age["stuck"] for age in found["by_age"]) == 9
     assert found["written"] is None
     (action,) = found["actions"]["operations"]
     assert action["target"]["workflow_id"] == incident.repaired
@@ -136,8 +140,8 @@ async def test_timeline_shows_the_callback_of_both_editions(incident: Incident) 
 
 async def test_page_markdown_and_record_say_the_same(incident: Incident, page: Path) -> None:
     text = content(page)
-    record = (await report(incident.variables, "-o", "json", "--each", "2")).json
-    told = await report(incident.variables, "--format", "md", "--out", "-", "--each", "2")
+    record = (await report(incident.variables, "-o", "json", "--each", "3")).json
+    told = await report(incident.variables, "--format", "md", "--out", "-", "--each", "3")
     assert told.out.startswith("# Stigmer incident report: `")
     for group in record["verdicts"]:
         heading = f"{group['verdict']}: {group['count']} activit"
@@ -197,6 +201,8 @@ async def test_page_asks_nobody_and_complains_of_nothing(chromium: Browser, page
     await chromium.open(page)
     assert chromium.requests == [page.as_uri()]
     assert chromium.complaints == []
+    assert await chromium.value("document.images.length") == 0
+    assert await chromium.value("document.body.innerText.includes('<img src=x onerror=')")
     assert await chromium.value("document.scripts.length") == 0
     # What is smuggled in later gets nowhere either.
     await chromium.value(
