@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems
     from stigmer_ops.handshake.activity import PendingActivity
     from stigmer_ops.handshake.scan_report import Unreadable
+    from stigmer_ops.handshake.verdicts import Verdict
 
 app = typer.Typer()
 
@@ -35,6 +37,7 @@ EXTEND_BY_SECONDS = 2 * 3600.0
     examples=(
         "diagnose",
         "diagnose --older-than 4h --plan-out plan.jsonl",
+        "diagnose --verdict callback-failed --verdict token-stale --plan-out plan.jsonl",
         "diagnose -w order-42 -a 5",
         "diagnose -o json --stats",
     ),
@@ -44,6 +47,14 @@ async def diagnose(
     connection: Connection,
     reference: ActivityReference,
     filters: ActivityFilters,
+    verdict: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--verdict",
+            metavar="NAME",
+            help="Tell, and plan for, activities of this verdict only; may be repeated",
+        ),
+    ] = None,
     plan_out: Annotated[
         Path | None,
         typer.Option(
@@ -64,6 +75,7 @@ async def diagnose(
 
     began = time.monotonic()
     settings = invocation.settings
+    wanted = _verdicts_named(verdict or [])
     report = DiagnosisReport()
     async with both_sides(invocation, connection) as systems:
         external, stigmer = systems.external, systems.stigmer
@@ -74,6 +86,8 @@ async def diagnose(
             done=lambda: report.external.workflows + report.executions,
         ):
             await judge(systems, found, settings, now=invocation.now, report=report)
+        if wanted:
+            report.diagnoses = [one for one in report.diagnoses if one.verdict in wanted]
         if plan_out is not None:
             await _write_plan(invocation, systems, report, plan_out)
     calls = external.calls if stigmer is external else external.calls + stigmer.calls
@@ -82,6 +96,21 @@ async def diagnose(
     if not report.complete:
         return ExitCode.UNAVAILABLE
     return ExitCode.FINDINGS if report.stuck else ExitCode.OK
+
+
+def _verdicts_named(names: list[str]) -> set[Verdict]:
+    from stigmer_ops.handshake.verdicts import BY_ID
+
+    for name in names:
+        if name not in BY_ID:
+            near = difflib.get_close_matches(name, BY_ID, 1)
+            raise UsageError(
+                f"there is no verdict {name!r}",
+                next_step=f"--verdict {near[0]}"
+                if near
+                else "stigmer-ops runbook list --kind verdict",
+            )
+    return {BY_ID[name] for name in names}
 
 
 async def _activities(

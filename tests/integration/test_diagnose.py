@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,6 +120,24 @@ async def test_named_activity_is_diagnosed_alone(sandbox: Sandbox) -> None:
     none = await diagnose(sandbox, "-w", handshake.workflow_id, "-a", "999")
     assert none.code == 4
     assert "never scheduled an activity with the id 999" in none.err
+
+
+async def test_only_the_verdicts_that_were_asked_for_are_told_and_planned(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    handshake = await sandbox.start_handshake(["token-not-passed", "still-running"])
+    await sandbox.settle(handshake)
+    only = ("-w", handshake.workflow_id, "--verdict")
+    plan = tmp_path / "plan.jsonl"
+    stuck = await diagnose(sandbox, *only, "token-not-passed", "--plan-out", str(plan))
+    assert (stuck.code, list(stuck.json["counts"])) == (1, ["token-not-passed"])
+    _header, *rows = map(json.loads, plan.read_text().splitlines())
+    assert [row["verdict"] for row in rows] == ["token-not-passed"]
+    well = await diagnose(sandbox, *only, "running")
+    assert (well.code, list(well.json["counts"])) == (0, ["running"])
+    unknown = await diagnose(sandbox, *only, "token-not-pased")
+    assert unknown.code == 2
+    assert json.loads(unknown.err)["next"] == "--verdict token-not-passed"
 
 
 async def test_calls_grow_with_the_population_and_not_with_its_square(sandbox: Sandbox) -> None:
