@@ -10,11 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from stigmer_ops.errors import CapabilityError
+from stigmer_ops.errors import CapabilityError, UnavailableError
 from stigmer_ops.monitoring.catalogue import catalogue
+from stigmer_ops.monitoring.catalogue.metrics import COMPLETIONS
+from stigmer_ops.monitoring.prometheus import Prometheus
 from stigmer_ops.monitoring.rules import rule_files
 from stigmer_ops.sandbox.monitoring_files import alertmanager_config, prometheus_config
-from stigmer_ops.sandbox.program import Command, Program
+from stigmer_ops.sandbox.program import READY_SECONDS, Command, Program
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.sandbox.scale import TimeScale
 from stigmer_ops.sandbox.webhook import Notification, webhook
@@ -158,6 +160,7 @@ class Monitoring:
                 files=_prometheus_files(watch, [one.address for one in exporters], router.address),
             )
             await stack.enter_async_context(collector)
+            await _until_scraped(collector.url)
             yield cls(exporters, collector, router, told, watch.environment)
 
     @property
@@ -185,6 +188,24 @@ class Monitoring:
             await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def _until_scraped(url: str) -> None:
+    """Wait for the first values: what happens before is an increase of nothing.
+
+    Raises:
+        UnavailableError: There are none in time.
+    """
+    prometheus = Prometheus(url, _ANSWER)
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            # Nothing tells of a scrape.
+            while not await asyncio.to_thread(prometheus.query, COMPLETIONS.name):  # noqa: ASYNC110
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        raise UnavailableError(
+            f"Prometheus at {url} has no values of the exporter after {READY_SECONDS:.0f} s"
+        ) from None
+
+
 def watch_of(sandbox: Sandbox) -> Watch:
     """A sandbox as what is watched."""
     return Watch(
@@ -194,6 +215,8 @@ def watch_of(sandbox: Sandbox) -> Watch:
     )
 
 
+_ANSWER = timedelta(seconds=5)
+_POLL_SECONDS = 0.2
 _PROMETHEUS_FILE = "prometheus.yml"
 _ALERTMANAGER_FILE = "alertmanager.yml"
 

@@ -15,6 +15,7 @@ import grpc
 from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue.model import Alert
 from stigmer_ops.monitoring.prometheus import Prometheus
+from stigmer_ops.sandbox.faults import LONG
 from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.monitoring import Monitoring, watch_of
 from stigmer_ops.sandbox.sandbox import Sandbox
@@ -36,8 +37,8 @@ SHARP = {
     "STIGMER_OPS_THRESHOLDS_BACKLOG": "3",
     "STIGMER_OPS_MONITORING_THRESHOLDS_CRITICAL_AGE": "40s",
     "STIGMER_OPS_MONITORING_THRESHOLDS_IMMINENT_SHARE": "0.3",
-    # Nominal: 20 s in the sandbox's time.
-    "STIGMER_OPS_MONITORING_WINDOW": "20m",
+    # Nominal: 30 s in the sandbox's time.
+    "STIGMER_OPS_MONITORING_WINDOW": "30m",
     "STIGMER_OPS_SCAN_RPS": "0",
 }
 """Settings with which faults become alerts within seconds."""
@@ -169,6 +170,14 @@ class Stage:
             since=self._fired[name],
             what=f"{name} is over",
         )
+
+    async def succeed(self, number: int) -> None:
+        """So many handshakes that come to a good end, however long a busy machine takes."""
+        handshakes = [
+            await self.sandbox.start_handshake("healthy", script={"run_timeout": LONG})
+            for _ in range(number)
+        ]
+        await self.sandbox.settle(*handshakes, seconds=PATIENCE_SECONDS)
 
     async def diagnosed(self, handshake: Handshake, verdict: str) -> Any:
         """What `diagnose` says of a handshake's activity, when its verdict is that one.

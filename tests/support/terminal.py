@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import signal
 import sys
+import termios
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from support.command_line import environment
 
@@ -51,6 +54,15 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the command a signal."""
+        self._process.send_signal(number)
+
+    @property
+    def modes(self) -> list[Any]:
+        """Its modes: termios(3)."""
+        return termios.tcgetattr(self._master)
+
     async def code(self, timeout_seconds: float = 20) -> int:
         """Wait for the end; the exit code."""
         async with asyncio.timeout(timeout_seconds):
@@ -72,7 +84,7 @@ async def at_terminal(
         "-m",
         "stigmer_ops",
         *arguments,
-        env={**environment(variables), "TERM": "xterm"},
+        env={"TERM": "xterm", **environment(variables)},
         stdin=slave,
         stdout=slave,
         stderr=slave,

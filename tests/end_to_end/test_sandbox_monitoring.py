@@ -1,0 +1,79 @@
+"""`sandbox --monitoring` as a person runs it, and the commands in the other terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from support.command_line import environment, stigmer_ops
+
+URL = "STIGMER_OPS_MONITORING_PROMETHEUS"
+
+
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+@asynccontextmanager
+async def running(*arguments: str, home: Path) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+    """The command with JSON output: its process id, and what it says when all is in place."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stigmer_ops", "sandbox", "--monitoring", "-o", "json"),
+        *arguments,
+        env=environment({"TMPDIR": str(home), "TEMPORAL_NAMESPACE": "production"}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        text = b""
+        async with asyncio.timeout(120):
+            while True:
+                text += await process.stdout.readline()
+                try:
+                    body = json.loads(text)
+                except ValueError:
+                    assert process.returncode is None, await process.stderr.read()  # type: ignore[union-attr]
+                else:
+                    break
+        yield process.pid, body
+    finally:
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+
+
+async def test_commands_in_the_other_terminal_see_it_and_nothing_is_left(tmp_path: Path) -> None:
+    async with running("--fault", "still-running=2", home=tmp_path) as (_, body):
+        variables = body["environment"]
+        assert set(body["monitoring"]) == {"exporter", "prometheus", "alertmanager"}
+        assert body["monitoring"]["prometheus"] == variables[URL]
+        check = ("check", "--category", "monitoring", "--wait", "60s", "-o", "json")
+        checked = await stigmer_ops(*check, variables=variables, timeout_seconds=120)
+        assert checked.code == 0, checked.out
+        status = await stigmer_ops("alerts", "status", "-o", "json", variables=variables)
+        assert status.json["rules"]["equal"] is True
+        asked = await stigmer_ops(
+            *("metrics", "query", "pending-by-age", "-o", "json"), variables=variables
+        )
+        (answer,) = asked.json["answers"]
+        assert sum(series["value"] for series in answer["series"]) == 2
+        drawn = await stigmer_ops("dashboards", "preview", "--from", "now-1m", variables=variables)
+        assert "Pending by age" in drawn.out
+        assert names_in(tmp_path) != []
+    assert names_in(tmp_path) == []
+
+
+async def test_missing_programs_are_named_with_their_packages(tmp_path: Path) -> None:
+    done = await stigmer_ops("sandbox", "--monitoring", variables={"PATH": str(tmp_path)})
+    assert done.code == 3
+    assert "not installed: prometheus and prometheus-alertmanager" in done.err
+    assert "apt-get install prometheus prometheus-alertmanager" in done.err
