@@ -271,7 +271,7 @@ class LiveReader:
                 part, notes = self._round.part.failed(_sentence(error)), self._round.notes
             else:
                 self._conclude(keys, report)
-                part, notes = Part(now), _notes(report)
+                part, notes = _outcome(self._round.part, report, now), _notes(report)
             calls = calls_of(systems)
             self._calls_of_rounds += calls
             self._round = Round(part, len(keys), len(waiting) - len(keys), calls, notes)
@@ -338,7 +338,14 @@ def _sentence(error: StigmerOpsError) -> str:
     return " ".join(error.happened.split())
 
 
+def _outcome(part: Part, report: DiagnosisReport, now: datetime) -> Part:
+    """How a round fared; one that could read nothing was none."""
+    if report.unreadable and not report.diagnoses:
+        return part.failed(report.unreadable[0].reason)
+    return part.read(now)
+
+
 def _notes(report: DiagnosisReport) -> tuple[str, ...]:
     unread = sum(1 for _ in report.unread())
-    more = (f"{unread} workflows could not be read",) if unread else ()
+    more = (f"could not be read, of workflows: {unread}",) if unread else ()
     return (*report.notes, *more)

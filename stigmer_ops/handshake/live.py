@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -250,9 +251,9 @@ class Live:
         return not self.troubles and not self.unreadable
 
     @property
-    def by_age(self) -> dict[str, int]:
-        """How many wait, by age bucket."""
-        return count_by_age(self.waiting, self.now)
+    def by_age(self) -> Mapping[str, int]:
+        """How many wait, by age bucket, as of the last refresh."""
+        return self.history[-1].by_age if self.history else count_by_age(self.waiting, self.now)
 
     @property
     def oldest(self) -> Waiting | None:
@@ -261,8 +262,8 @@ class Live:
 
     def nearest(self, count: int) -> list[Waiting]:
         """Those whose deadline is nearest, at most `count`."""
-        with_deadline = [one for one in self.waiting if one.deadline is not None]
-        return sorted(with_deadline, key=_RANKS[SortKey.TIME_LEFT])[:count]
+        with_deadline = (one for one in self.waiting if one.deadline is not None)
+        return heapq.nsmallest(count, with_deadline, key=_RANKS[SortKey.TIME_LEFT])
 
     def marked(self) -> list[Waiting]:
         """What is remarkable by the clock, the nearest deadline first."""

@@ -53,7 +53,7 @@ def live_record(live: Live) -> dict[str, Any]:
         "read_at": rfc3339(live.pending.read_at),
         "complete": live.complete,
         "pending": len(live.waiting),
-        "by_age": live.by_age,
+        "by_age": dict(live.by_age),
         "oldest_age_seconds": seconds(oldest.age(live.now)) if oldest else None,
         "nearest_deadlines": [_waiting_record(one, live) for one in live.nearest(NEAREST)],
         "callbacks_per_minute": round(live.callbacks_per_minute, 3),

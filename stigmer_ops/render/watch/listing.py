@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from stigmer_ops.handshake.live import Choice, Live, Waiting
+from stigmer_ops.handshake.live import Live, Waiting
 from stigmer_ops.render.watch.rows import cells, columns, heading
 
-SHOWN = 1000
+SHOWN = 500
 """Rows at most: beyond that a person filters."""
 
 
@@ -36,7 +37,7 @@ class Listing(DataTable[Text]):
 
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False)
-        self._rows: list[Waiting] = []
+        self._rows: Sequence[Waiting] = ()
         self._cells: list[tuple[Text, ...]] = []
         self._width = 0
 
@@ -45,9 +46,8 @@ class Listing(DataTable[Text]):
         """The activity under the cursor; None where nothing is listed."""
         return self._rows[self.cursor_row] if self.cursor_row < len(self._rows) else None
 
-    def show(self, live: Live, choice: Choice, width: int) -> int:
-        """List what is chosen; how much that is, also where not all of it fits the list."""
-        found = choice.of(live)
+    def show(self, found: Sequence[Waiting], live: Live, width: int) -> None:
+        """List the first of `found`, as they are at the time of `live`."""
         rows = found[:SHOWN]
         chosen = columns(width)
         drawn = [cells(one, live, chosen) for one in rows]
@@ -56,7 +56,6 @@ class Listing(DataTable[Text]):
         else:
             self._rebuild(rows, drawn, width)
         self._rows, self._cells = rows, drawn
-        return len(found)
 
     def _change(self, drawn: list[tuple[Text, ...]]) -> None:
         for row, (before, after) in enumerate(zip(self._cells, drawn, strict=True)):
@@ -64,7 +63,7 @@ class Listing(DataTable[Text]):
                 if cell != before[column] or cell.style != before[column].style:
                     self.update_cell_at((row, column), cell)  # type: ignore[arg-type] # a Coordinate is a tuple
 
-    def _rebuild(self, rows: list[Waiting], drawn: list[tuple[Text, ...]], width: int) -> None:
+    def _rebuild(self, rows: Sequence[Waiting], drawn: list[tuple[Text, ...]], width: int) -> None:
         chosen = self.chosen
         place, scrolled = self.cursor_row, self.scroll_offset
         columns_changed = width != self._width

@@ -25,6 +25,8 @@ from stigmer_ops.render.watch.why import WhyScreen
 
 TICK_SECONDS = 1.0
 """How often ages are drawn anew."""
+MANY, PATIENCE = 5000, 5
+"""With so many activities ages are drawn anew so many times more seldom: that is work too."""
 WIDE = 120
 """Columns from which on the nearest deadlines have a panel of their own."""
 MARGIN = 1
@@ -82,9 +84,11 @@ class Overview(Screen[None]):
         self._manner = manner
         self._choice = manner.choice
         self._live = source.live()
+        self._found: list[Waiting] = []
         self._everything = False
         self._wanted = asyncio.Event()
         self._busy = 0
+        self._ticks = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- Life ------------------------------------------------------------------------------------
@@ -165,9 +169,17 @@ class Overview(Screen[None]):
 
     def _learn(self) -> None:
         self._live = self._source.live()
+        self._list()
+
+    def _list(self) -> None:
+        """Choose anew what is listed: only news and keys change it, not the time."""
+        self._found = self._choice.of(self._live)
         self._draw()
 
     def _tick(self) -> None:
+        self._ticks += 1
+        if len(self._live.waiting) > MANY and self._ticks % PATIENCE:
+            return
         self._live = replace(self._live, now=self._source.now(), described=self._source.described)
         self._draw()
 
@@ -181,7 +193,7 @@ class Overview(Screen[None]):
         self.set_class(three, "wide")
         self.set_class(height < HIGH, "low")
         listing = self.query_one(Listing)
-        count = listing.show(live, self._choice, self.size.width)
+        listing.show(self._found, live, self.size.width)
         shares = panels.shares(width, three=three)
         drawn = {
             "head": panels.head(live, self._manner.interval, width),
@@ -190,7 +202,9 @@ class Overview(Screen[None]):
             "queues": panels.queues(live, shares[1]),
             "deadlines": panels.deadlines(live, shares[2]),
             "verdicts": panels.verdicts(live, width),
-            "choice": panels.listed(live, self._choice, count=count, busy=self._busy, width=width),
+            "choice": panels.listed(
+                live, self._choice, count=len(self._found), busy=self._busy, width=width
+            ),
         }
         for name, text in drawn.items():
             self.query_one(f"#{name}", Static).update(text)
@@ -213,12 +227,12 @@ class Overview(Screen[None]):
         keys = list(SortKey)
         following = keys[(keys.index(self._choice.key) + 1) % len(keys)]
         self._choice = replace(self._choice, key=following, reverse=False)
-        self._draw()
+        self._list()
 
     def action_reverse(self) -> None:
         """The other way round."""
         self._choice = replace(self._choice, reverse=not self._choice.reverse)
-        self._draw()
+        self._list()
 
     def action_filter(self) -> None:
         """Ask for words."""
@@ -235,13 +249,13 @@ class Overview(Screen[None]):
     def _close_filter(self) -> None:
         self.remove_class("filtering")
         self.query_one(Listing).focus()
-        self._draw()
+        self._list()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
         if self.has_class("filtering"):
             self._choice = replace(self._choice, words=event.value)
-            self._draw()
+            self._list()
 
     def on_input_submitted(self) -> None:
         """Back to the list, filtered."""
@@ -249,7 +263,7 @@ class Overview(Screen[None]):
 
     def action_diagnose(self) -> None:
         """Look why everything waits that is listed."""
-        self._start(self._judge(self._choice.of(self._live)))
+        self._start(self._judge(self._found))
 
     def action_reread(self) -> None:
         """Read everything, now."""
