@@ -159,7 +159,7 @@ class TemporalServer:
 
     @property
     def metrics_address(self) -> str:
-        """Where it serves metrics of its own, as host:port; another one after each start.
+        """Where it serves metrics of its own, as host:port; the same over restarts.
 
         Raises:
             RuntimeError: If the server was never started.
@@ -212,7 +212,8 @@ class TemporalServer:
         if self._port is not None:
             # Or else the server that has it would answer for ours, which ends a little later.
             _refuse_taken(self._port)
-        port, http_port, self._metrics_port = free_ports(3)
+        port, http_port, metrics_port = free_ports(3)
+        self._metrics_port = self._metrics_port or metrics_port
         self._port = port = self._port or port
         settings = [
             f"--dynamic-config-value={name}={json.dumps(value)}"
