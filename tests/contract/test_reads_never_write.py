@@ -30,6 +30,7 @@ READS = {
     "token decode": ("--token-file", "{token}"),
     "token fingerprint": ("--token-file", "{token}"),
     "token validate": ("--token-file", "{token}"),
+    "watch": ("--count", "1"),
     "worker check": ("--passive",),
     "worker list": (),
 }

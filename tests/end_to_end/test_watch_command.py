@@ -8,6 +8,7 @@ import pytest
 
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import stigmer_ops
+from support.live_view import AT_ONCE
 from support.terminal import Terminal, at_terminal
 
 LEFT_ALTERNATE_SCREEN, CURSOR_SHOWN = "\x1b[?1049l", "\x1b[?25h"
@@ -18,10 +19,7 @@ async def test_pipe_gets_a_line_for_each_refresh(isolated_sandbox: Sandbox) -> N
     await isolated_sandbox.populate({"still-running": 1, "token-not-passed": 1})
     done = await stigmer_ops(
         *("watch", "--count", "2", "--interval", "1s"),
-        variables={
-            **isolated_sandbox.environment(),
-            "STIGMER_OPS_THRESHOLDS_STUCK_AFTER": "0s",
-        },
+        variables={**isolated_sandbox.environment(), **AT_ONCE},
     )
     assert done.code == 0, done.err
     first, second = done.out.splitlines()
@@ -97,7 +95,8 @@ async def test_signal_ends_it_and_leaves_the_terminal_as_it_was(
 
 async def test_printed_diagnosis_stays_on_the_terminal(isolated_sandbox: Sandbox) -> None:
     await isolated_sandbox.populate({"token-not-passed": 1})
-    async with at_terminal("watch", variables=isolated_sandbox.environment()) as terminal:
+    variables = {**isolated_sandbox.environment(), **AT_ONCE}
+    async with at_terminal("watch", variables=variables) as terminal:
         await terminal.until("CallAgentActivity")
         terminal.type("\r")
         await terminal.until("CRITICAL  token-not-passed")

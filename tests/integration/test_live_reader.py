@@ -18,7 +18,7 @@ from stigmer_ops.temporal import connection
 from support.exporter import Watcher
 from support.gateway import gateway_to
 from support.hand_worker import ACTIVITY_TYPE
-from support.live_view import reader_of
+from support.live_view import AT_ONCE, reader_of
 from support.pending import hand_worker, listed, new_client, schedule_all
 
 MIXED = {"still-running": 2, "token-not-passed": 1, "callback-fails": 1, "healthy": 2}
@@ -33,7 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_both_sides_are_seen_and_judged(isolated_sandbox: Sandbox) -> None:
     await isolated_sandbox.populate(MIXED)
-    reader = await reader_of(isolated_sandbox.environment())
+    reader = await reader_of({**isolated_sandbox.environment(), **AT_ONCE})
     await reader.refresh()
     view = reader.live()
     assert view.complete

@@ -14,11 +14,10 @@ from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.render.watch.app import WatchApp
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.hand_worker import ACTIVITY_TYPE
-from support.live_view import Looked, app_of, reader_of
+from support.live_view import AT_ONCE, Looked, app_of, reader_of
 from support.pending import HOSTILE, hand_worker, listed, new_client, schedule_all
 
 MIXED = {"still-running": 2, "token-not-passed": 1, "callback-fails": 1, "healthy": 1}
-OLD_AT_ONCE = {"STIGMER_OPS_THRESHOLDS_STUCK_AFTER": "0s"}
 OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -26,7 +25,7 @@ OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 async def screen(
     sandbox: Sandbox, width: int = 80, height: int = 24, *, namespace: str = "", **options: object
 ) -> AsyncIterator[Looked]:
-    environment = {**sandbox.environment(), **OLD_AT_ONCE}
+    environment = {**sandbox.environment(), **AT_ONCE}
     if namespace:
         environment["TEMPORAL_NAMESPACE"] = namespace
     app: WatchApp = app_of(await reader_of(environment), **options)  # type: ignore[arg-type]

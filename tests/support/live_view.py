@@ -20,6 +20,12 @@ from stigmer_ops.temporal.frontend import Frontend, Pace
 
 EVERY = timedelta(seconds=1)
 
+AT_ONCE = {
+    "STIGMER_OPS_THRESHOLDS_STUCK_AFTER": "0s",
+    "STIGMER_OPS_THRESHOLDS_HANDSHAKE_GRACE": "0s",
+}
+"""Everything that waits is old, and has had its time."""
+
 
 async def reader_of(
     environment: Mapping[str, str], *, interval: timedelta = EVERY, round_every: timedelta = EVERY

@@ -51,11 +51,14 @@ def clipped(text: str, width: int) -> str:
     text = visible(text)
     if cell_len(text) <= width:
         return text
-    if width < 2:
-        return "…"[:width]
-    head = chop_cells(text, width // 2)[0]
-    tail = chop_cells(text[::-1], width - 1 - cell_len(head))[0][::-1]
-    return f"{head}…{tail}"
+    head = _first(text, width // 2)
+    tail = _first(text[::-1], width - 1 - cell_len(head))[::-1]
+    return f"{head}…{tail}"[:width]
+
+
+def _first(text: str, width: int) -> str:
+    """As much of the beginning as `width` cells hold."""
+    return chop_cells(text, width)[0] if width > 0 else ""
 
 
 def whose(waiting: Waiting) -> str:
