@@ -1,0 +1,64 @@
+"""The tour of the sandbox, taken: every command of its page, as a reader would paste it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stigmer_ops.sandbox.faults import FAULTS
+from stigmer_ops.sandbox.sandbox import Sandbox
+from support.command_line import Finished, stigmer_ops
+from support.runbook_blocks import arguments_of, blocks
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "tour.md"
+BEGINS, NEEDS_MORE = "1. Break everything", "8. See the alerts arrive"
+ENDLESS = "watch"
+FINDS = {"diagnose", "check"}
+"""They exit with 1 here, because there is something to find."""
+
+
+def steps() -> Iterator[list[str]]:
+    """The commands between the start of the sandbox and the part that needs Prometheus."""
+    for block in blocks(PAGE.read_text()):
+        if block.section in (BEGINS, NEEDS_MORE):
+            continue
+        for command in block.commands:
+            for line in arguments_of(command.text):
+                yield shlex.split(line)
+
+
+@pytest.mark.timeout(600)
+async def test_tour_works_as_written(isolated_sandbox: Sandbox, tmp_path: Path) -> None:
+    variables = {
+        **isolated_sandbox.environment(),
+        "STIGMER_OPS_AUDIT_PATH": str(tmp_path / "audit.jsonl"),
+    }
+
+    async def typed(*words: str) -> Finished:
+        # A person reads what is shown, and says yes.
+        yes = ("--yes",) if {"--reason"} & set(words) and "--dry-run" not in words else ()
+        ended = await stigmer_ops(
+            *words, *yes, variables=variables, directory=tmp_path, timeout_seconds=200
+        )
+        assert ended.code == (1 if words[0] in FINDS else 0), (words, ended.out, ended.err)
+        return ended
+
+    await isolated_sandbox.populate({fault.id: 1 for fault in FAULTS})
+    for words in steps():
+        if words == [ENDLESS]:
+            continue
+        if "--verdict" in words:
+            found = await typed(*words, "-o", "json")
+            proposed = found.json["items"][0]["commands"]
+            (repair,) = (one for one in proposed if " redeliver " in one)
+            (line,) = arguments_of(repair)
+            await typed(*shlex.split(line))
+            continue
+        await typed(*words)
+
+    left = await typed("diagnose", "-o", "json")
+    assert set(left.json["counts"]) <= set(re.findall(r"`([a-z-]+)`", PAGE.read_text()))
