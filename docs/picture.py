@@ -23,7 +23,7 @@ from stigmer_ops.sandbox.plan import ActivitySettings
 from stigmer_ops.sandbox.sandbox import Sandbox
 
 PICTURE = Path(__file__).parent / "pictures" / "dashboard.png"
-WIDTH = 1120
+WIDTH = 960
 COLOURS = 64
 SECONDS = 240
 SHOWN = f"now-{SECONDS}s"
@@ -72,7 +72,9 @@ def shrink(path: Path) -> None:
     with Image.open(path) as image:
         height = round(image.height * WIDTH / image.width)
         small = image.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Thin lines keep their colours, however few pixels they have.
+    few = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 async def main() -> int:

@@ -17,7 +17,7 @@ import pytest
 from support.alert_scenarios import SCENARIOS
 from support.monitoring_stack import monitored
 
-AT_ONCE = 4
+AT_ONCE = 5
 """As many as a machine with two cores can serve."""
 
 pytestmark = pytest.mark.timeout(900)

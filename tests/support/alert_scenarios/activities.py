@@ -30,7 +30,7 @@ async def overdue(stage: Stage, alert: str) -> None:
 
 async def deadline(stage: Stage, alert: str) -> None:
     """The agent works for longer than the external activity waits."""
-    settings = ActivitySettings(start_to_close=timedelta(hours=3))
+    settings = ActivitySettings(start_to_close=timedelta(hours=2))
     handshake = await stage.sandbox.start_handshake("near-deadline", settings=settings)
     await stage.fires(alert, **GROUP)
     await stage.mend(await stage.diagnosed(handshake, "near-deadline"))
@@ -80,10 +80,10 @@ async def retried(stage: Stage, alert: str) -> None:
 
 
 SCENARIOS = {
-    "StigmerExternalActivityStuck": Scenario(stuck, 65),
+    "StigmerExternalActivityStuck": Scenario(stuck, 45),
     "StigmerExternalActivityOverdue": Scenario(overdue, 35),
-    "StigmerExternalActivityNearDeadline": Scenario(deadline, 60),
-    "StigmerExternalActivityDeadlineImminent": Scenario(deadline, 60),
+    "StigmerExternalActivityNearDeadline": Scenario(deadline, 50),
+    "StigmerExternalActivityDeadlineImminent": Scenario(deadline, 50),
     "StigmerExternalActivitiesPendingHigh": Scenario(many, 100),
     "StigmerExternalActivityUnsafeSettings": Scenario(unsafe, 25),
     "StigmerExternalActivityTimedOut": Scenario(timed_out, 35),
