@@ -109,8 +109,9 @@ async def apply(
     pending any more. Exit 5: rows are left, and running it again tries them.
 
     With --durable, the same is done by workflows in Temporal itself and by any number of
-    `stigmer-ops batch-worker`: it goes on without this command, and `stigmer-ops batch` pauses and
-    cancels it. Running the same command again waits for its end, and reads back what became of it.
+    `stigmer-ops batch-worker`: it goes on without this command, and `batch pause`, `resume` and
+    `cancel` change it. Running the same command again waits for its end, and reads back what became
+    of it.
     """
     from stigmer_ops.cli.systems import both_sides
     from stigmer_ops.procedures.apply.engine import Limits

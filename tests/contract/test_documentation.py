@@ -84,7 +84,7 @@ def test_index_leads_to_every_page_and_every_page_back(path: Path) -> None:
     assert INDEX in targets(path)
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "runbooks/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "runbooks/README.md"])
 def test_index_and_the_other_ways_in_lead_to_each_other(page: str) -> None:
     assert ROOT / page in targets(INDEX)
     assert INDEX in targets(ROOT / page)
