@@ -118,7 +118,7 @@ class LiveReader:
             waiting=tuple(waiting.values()),
             marks=self._marks,
             history=self._history.samples,
-            callbacks=self._callbacks.minutes(now),
+            callbacks=self._callbacks.minutes(self._callback_reading.read_at or now),
             queues=self._queues,
             verdicts=dict(self._verdicts),
             pending=self._pending,

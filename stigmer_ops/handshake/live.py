@@ -205,7 +205,8 @@ class Live:
         now: The server's time, as well as it is known.
         waiting: Every external activity that waits, in no order.
         history: How many waited, refresh by refresh.
-        callbacks: Minute by minute, oldest first; the last minute is under way.
+        callbacks: Minute by minute, oldest first, up to when they were last read; the last minute
+            was under way then.
         queues: The task queues of both sides.
         verdicts: Of those that were looked at, and still wait.
         marks: From when on an activity is remarkable.

@@ -189,7 +189,7 @@ class Overview(Screen[None]):
         if not (self.is_mounted and self.is_attached):
             return
         width, height = self.size.width - 2 * MARGIN, self.size.height
-        live, three = self._live, width >= WIDE
+        live, three = self._live, self.size.width >= WIDE
         self.set_class(three, "wide")
         self.set_class(height < HIGH, "low")
         listing = self.query_one(Listing)

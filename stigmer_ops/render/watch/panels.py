@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
@@ -13,7 +13,6 @@ from stigmer_ops.handshake.live import (
     Choice,
     Live,
     Mark,
-    Part,
     Waiting,
     unpolled,
 )
@@ -135,14 +134,7 @@ def _callbacks(live: Live, width: int) -> Text:
         [minute.ended for minute in live.callbacks[:-1]],
         max(0, width - line.cell_len - failed.cell_len),
     )
-    line.append(bars, style="not bold cyan").append_text(failed)
-    return line.append_text(_stale(live.callback_reading, live.now))
-
-
-def _stale(part: Part, now: datetime) -> Text:
-    if not part.trouble or part.read_at is None:
-        return Text()
-    return Text(f" as of {short_duration(now - part.read_at)} ago", style="not bold red")
+    return line.append(bars, style="not bold cyan").append_text(failed)
 
 
 # --- Queues --------------------------------------------------------------------------------------

@@ -70,8 +70,8 @@ _COLUMNS = (
     Column("AGE", 6, _age, right=True),
     Column("LEFT", 7, _left, right=True),
     Column("QUEUE", 20, lambda one, _: (one.task_queue, ""), shown_from=150),
-    Column("VERDICT", 21, _verdict, shown_to=109),
-    Column("VERDICT", 33, _verdict, shown_from=110),
+    Column("VERDICT", 21, _verdict, shown_to=129),
+    Column("VERDICT", 33, _verdict, shown_from=130),
 )
 
 

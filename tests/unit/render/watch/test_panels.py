@@ -70,7 +70,7 @@ def test_no_line_of_a_panel_is_wider_than_the_panel(width: int) -> None:
             assert line.isprintable() or "👩" in line
 
 
-@pytest.mark.parametrize("width", [80, 110, 130, 200])
+@pytest.mark.parametrize("width", [80, 110, 120, 130, 200])
 def test_rows_fit_the_terminal(width: int) -> None:
     chosen = columns(width)
     assert sum(column.width + 2 for column in chosen) <= width
