@@ -119,6 +119,7 @@ class Timeline:
         moments: All that is known, in the order of time.
         left_out: Moments between the first and the last that were too many to keep.
         deadline: When the attempt times out; None if nothing limits it.
+        remarks: What of the executions could not be read, a sentence each.
     """
 
     now: datetime
@@ -127,6 +128,7 @@ class Timeline:
     moments: tuple[Moment, ...]
     left_out: int = 0
     deadline: Deadline | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -176,7 +178,23 @@ def timeline(diagnosis: Diagnosis, now: datetime, executions: Sequence[Execution
     left_out = max(len(found) - MOMENTS_KEPT, 0)
     if left_out:
         del found[_FIRST_KEPT : _FIRST_KEPT + left_out]
-    return Timeline(now, _activity_lane(diagnosis), tuple(lanes), tuple(found), left_out, deadline)
+    return Timeline(
+        now=now,
+        activity=_activity_lane(diagnosis),
+        stigmer=tuple(lanes),
+        moments=tuple(found),
+        left_out=left_out,
+        deadline=deadline,
+        remarks=tuple(remark for one in executions for remark in _remarks(one)),
+    )
+
+
+def _remarks(one: ExecutionSteps) -> Iterator[str]:
+    name = f"The history of execution {one.execution.execution_id}"
+    if one.unreadable:
+        yield f"{name} could not be read: {one.unreadable}"
+    if one.cut:
+        yield f"{name} is long: only its end was read."
 
 
 # --- The external activity -----------------------------------------------------------------------
@@ -290,7 +308,10 @@ def _step_moments(step: Step, where: tuple[str, str], now: datetime) -> Iterator
 
 
 def _short(duration: timedelta) -> str:
-    whole = max(int(duration.total_seconds()), 0)
+    exact = max(duration.total_seconds(), 0.0)
+    if exact < 10:
+        return f"{exact:.1f}s"
+    whole = int(exact)
     hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
         return f"{hours}h{minutes:02}m"

@@ -90,12 +90,16 @@ def _drawing(
     svg = _canvas(bottom + _AXIS, f"Timeline of {name}", _told(timeline, lanes, scale), key)
     svg.extend(_axis(scale, top, bottom))
     if near is not None:
-        svg.extend(_enlarged(scale, near, top, bottom))
+        svg.append(_enlarged(scale, near, top, bottom))
     for row, lane in enumerate(lanes):
         svg.extend(_bars(lane, scale, timeline, top + row * _LANE + 20))
     for row, (time, label, class_) in enumerate(lines):
         svg.extend(_line(scale, time, label, class_, _HEAD * (row + 1) - 5, bottom))
-    for row, lane in enumerate(lanes):  # at last: no line goes through what is to be read
+    # At last: no line goes through what is to be read.
+    if near is not None:
+        x = scale.x(near.start)
+        svg.append(_text("enlarged below", scale.share(near.start), top - 5, "near-label", x))
+    for row, lane in enumerate(lanes):
         y = top + row * _LANE + 14
         svg.append(element("text", _short(lane.title), x=_percent(_LEFT), y=y, class_="lane"))
     return svg
@@ -131,10 +135,10 @@ def _axis(scale: Scale, top: float, bottom: float) -> Iterator[Element]:
         yield _text(label, scale.share(time), bottom + 15, "axis", x)
 
 
-def _enlarged(scale: Scale, near: Scale, top: float, bottom: float) -> Iterator[Element]:
+def _enlarged(scale: Scale, near: Scale, top: float, bottom: float) -> Element:
     left, right = scale.share(near.start), scale.share(near.end)
     width = max((right - left) * (_RIGHT - _LEFT), 0.4)
-    yield element(
+    return element(
         "rect",
         x=scale.x(near.start),
         width=_percent(width),
@@ -142,7 +146,6 @@ def _enlarged(scale: Scale, near: Scale, top: float, bottom: float) -> Iterator[
         height=bottom - top,
         class_="near",
     )
-    yield _text("enlarged below", left, top - 5, "near-label", scale.x(near.start))
 
 
 def _bars(lane: Lane, scale: Scale, timeline: Timeline, y: float) -> Iterator[Element]:

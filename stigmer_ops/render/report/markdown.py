@@ -134,12 +134,9 @@ def _told(told: Told, report: IncidentReport) -> Iterator[str]:
         f"{name}: {code(workflow_id)}, run {code(run_id)}"
         for (workflow_id, run_id), name in places.items()
     )
-    left_out = words.left_out_of(told.timeline)
-    if left_out:
-        yield left_out
-    if told.executions_left_out:
-        more = words.counted(told.executions_left_out, "execution")
-        yield f"{more} more are not in the timeline."
+    remarks = [code(words.cut(remark)) for remark in words.remarks_of(told)]
+    if remarks:
+        yield _list(remarks)
     yield _block(commands(diagnosis))
 
 

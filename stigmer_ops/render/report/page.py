@@ -167,9 +167,10 @@ def _told(told: Told, report: IncidentReport, key: str) -> Element:
         _moments(told.timeline, name, places),
         _runs(places),
     ]
-    if told.executions_left_out:
-        more = words.counted(told.executions_left_out, "execution")
-        made.append(element("p", f"{more} more are not in the timeline.", class_="quiet"))
+    made += [
+        element("p", _foreign(words.cut(remark)), class_="quiet")
+        for remark in words.remarks_of(told)
+    ]
     made += [element("h5", "What to type"), _typed(commands(diagnosis))]
     return element("article", *made)
 
@@ -189,9 +190,7 @@ def _moments(timeline: Timeline, name: str, places: words.Places) -> Element:
         )
         for moment in timeline.moments
     ]
-    table = _table(f"What happened to {name}", ("Time (UTC)", "What", "Where"), rows)
-    left_out = words.left_out_of(timeline)
-    return element("div", table, *((element("p", left_out, class_="quiet"),) if left_out else ()))
+    return _table(f"What happened to {name}", ("Time (UTC)", "What", "Where"), rows)
 
 
 def _runs(places: words.Places) -> Element:
@@ -199,7 +198,7 @@ def _runs(places: words.Places) -> Element:
         element("li", f"{name}: ", _foreign(workflow_id), ", run ", _foreign(run_id))
         for (workflow_id, run_id), name in places.items()
     ]
-    return element("ul", *told, class_="runs quiet")
+    return element("ul", *told, class_="places quiet")
 
 
 def _typed(lines: Sequence[str]) -> Element:

@@ -94,6 +94,7 @@ def _timeline_record(timeline: Timeline) -> dict[str, Any]:
             for moment in timeline.moments
         ],
         "left_out": timeline.left_out,
+        "remarks": list(timeline.remarks),
     }
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from stigmer_ops.audit import RecordedOperation
     from stigmer_ops.handshake.activity import PendingActivity
     from stigmer_ops.handshake.case import Diagnosis, Evidence
-    from stigmer_ops.handshake.timeline import Moment, Timeline
-    from stigmer_ops.procedures.incident.report import Actions, IncidentReport, VerdictGroup
+    from stigmer_ops.handshake.timeline import Moment
+    from stigmer_ops.procedures.incident.report import Actions, IncidentReport, Told, VerdictGroup
 
 LONGEST = 600
 """Characters of a foreign text, such as a failure, that are shown."""
@@ -224,10 +224,15 @@ def place_of(fact: Evidence | Moment, places: Places) -> str:
     return f"event {fact.event_id}, {where}"
 
 
-def left_out_of(timeline: Timeline) -> str:
-    """How many moments are not shown; empty if all are."""
-    count = timeline.left_out
-    return f"{counted(count, 'moment')} in between are left out." if count else ""
+def remarks_of(told: Told) -> Iterator[str]:
+    """What a timeline does not show."""
+    timeline = told.timeline
+    if timeline.left_out:
+        yield f"{counted(timeline.left_out, 'moment')} in between are left out."
+    if told.executions_left_out:
+        more = counted(told.executions_left_out, "execution")
+        yield f"{more} more are not in the timeline."
+    yield from timeline.remarks
 
 
 def gaps_of(report: IncidentReport) -> Iterator[str]:

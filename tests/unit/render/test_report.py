@@ -70,7 +70,7 @@ def hostile() -> Any:
     )
     return incident(
         [one, *(diagnosis(text=HOSTILE) for _ in range(6))],
-        steps={(lost.workflow_id, lost.run_id): ExecutionSteps(lost, (step,))},
+        steps={(lost.workflow_id, lost.run_id): ExecutionSteps(lost, (step,), unreadable=HOSTILE)},
         checks=[check(HOSTILE)],
         alerts=(alert(HOSTILE),),
         operations=[operation(HOSTILE)],
