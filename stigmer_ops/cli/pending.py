@@ -240,6 +240,9 @@ async def watch(
     one scan. With -o jsonl, a scan writes ActivityAppeared, ActivityChanged and ActivityGone lines,
     and ends with a WatchCycle line that has the counts; in the first scan everything appears.
     Heartbeats are no changes. What could not be read is kept as it was.
+
+    Each scan reads everything, takes filters and any type of activity, and tells every change; the
+    screen of `watch` reads only what may have changed, and shows both sides and the verdicts.
     """
     from stigmer_ops.cli.pending_watch import watch as follow
 
