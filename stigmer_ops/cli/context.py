@@ -74,6 +74,12 @@ class Invocation:
         return sys.stdout.isatty()
 
     @property
+    def full_screen(self) -> bool:
+        """Whether somebody sees a whole screen and can press keys: all streams are a terminal's."""
+        capable = self.environment.get("TERM", "") not in ("", "dumb", "unknown")
+        return capable and all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
+
+    @property
     def can_ask(self) -> bool:
         """Whether somebody is there to answer a question, and may be asked in prose."""
         return sys.stdin.isatty() and sys.stderr.isatty() and self.output.for_people

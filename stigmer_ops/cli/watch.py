@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -112,7 +111,7 @@ async def watch(
             round_every=ROUND_EVERY if diagnose_every is None else diagnose_every,
             clock=invocation.now,
         )
-        if invocation.output.for_people and _at_a_screen(invocation):
+        if invocation.output.for_people and invocation.full_screen:
             return await _on_screen(reader, manner)
         return await _in_lines(invocation.output, reader, manner)
 
@@ -123,13 +122,6 @@ def _refuse_documents(output: OutputFormat) -> None:
             f"a watch never ends, and {output} is one document",
             next_step="-o jsonl has one JSON document a line",
         )
-
-
-def _at_a_screen(invocation: Invocation) -> bool:
-    """Whether somebody can read a screen and press keys: all three streams are the terminal's."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    capable = invocation.environment.get("TERM", "") not in ("", "dumb", "unknown")
-    return capable and all(stream.isatty() for stream in streams)
 
 
 async def _on_screen(reader: LiveReader, manner: Manner) -> ExitCode:
