@@ -24,7 +24,7 @@ from stigmer_ops.sandbox.sandbox import Sandbox
 
 PICTURE = Path(__file__).parent / "pictures" / "dashboard.png"
 WIDTH = 960
-COLOURS = 64
+COLOURS = 96
 SECONDS = 240
 SHOWN = f"now-{SECONDS}s"
 WINDOW = {"STIGMER_OPS_MONITORING_WINDOW": "20m"}
@@ -73,7 +73,7 @@ def shrink(path: Path) -> None:
         height = round(image.height * WIDTH / image.width)
         small = image.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
     # Thin lines keep their colours, however few pixels they have.
-    few = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = small.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
 
 
