@@ -175,6 +175,8 @@ class CallbackReader:
         self._news.ended += outcome.ended
         if outcome.unreadable:
             self._news.unreadable[outcome.unreadable] += 1
+            if not outcome.again:
+                self._news.given_up[outcome.unreadable] += 1
         for end in outcome.ended:
             self._totals.count(end)
 

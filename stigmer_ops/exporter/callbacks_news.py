@@ -65,10 +65,12 @@ class CallbackNews:
             may come more than once.
         ended: Callbacks that ended. They are in the totals already.
         unreadable: Counts by the catalogue's label `item` of what could not be read this time.
+        given_up: Those among them that are not tried again.
         caught_up: Whether there is nothing more to read now. If not, save the state, then read on.
     """
 
     links: list[Link] = field(default_factory=list)
     ended: list[CallbackEnd] = field(default_factory=list)
     unreadable: Counter[str] = field(default_factory=Counter)
+    given_up: Counter[str] = field(default_factory=Counter)
     caught_up: bool = True

@@ -10,6 +10,17 @@ from stigmer_ops.exporter.readings import Labels, Readings
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.temporal.frontend import Frontend
 
+FAILURES = (
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "RESOURCE_EXHAUSTED",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "INTERNAL",
+    "UNKNOWN",
+)
+"""Codes that are at 0 from a method's first call: the first failure is an increase only then."""
+
 Connect = Callable[[str], Awaitable[Frontend]]
 """Connects to the namespace of that name; raises StigmerOpsError where that does not come about."""
 
@@ -38,6 +49,8 @@ class Link:
 
     def _count(self, method: str, code: str) -> None:
         name = "".join(word.capitalize() for word in method.split("_"))
+        for possible in FAILURES:
+            self._rpcs.setdefault((self.namespace, name, possible), 0)
         self._rpcs[(self.namespace, name, code)] += 1
 
     @property

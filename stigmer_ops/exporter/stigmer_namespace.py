@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -19,6 +20,9 @@ from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.server import Clock, measure_clock_skew
+
+GIVEN_UP_SHOWN = timedelta(hours=1)
+"""How long an item counts as unreadable that is not tried again: its alert waits for a while."""
 
 
 class StigmerNamespace:
@@ -60,6 +64,7 @@ class StigmerNamespace:
         self._tried: datetime | None = None
         self._well = False
         self._unreadable: dict[Labels, float] = {}
+        self._given_up: list[tuple[datetime, Counter[str]]] = []
 
     @property
     def namespace(self) -> str:
@@ -68,7 +73,7 @@ class StigmerNamespace:
 
     @property
     def readings(self) -> Readings:
-        """What could not be read the last time."""
+        """What could not be read: the last time, or lately and for good."""
         return {m.UNREADABLE: dict(self._unreadable)}
 
     async def tracker(self, link: Link) -> PendingTracker:
@@ -114,6 +119,7 @@ class StigmerNamespace:
         while not caught_up:
             news = await reader.follow(now)
             self._tell(news)
+            self._count_unreadable(news, now)
             await self._keeper.save()
             caught_up = news.caught_up
 
@@ -156,8 +162,16 @@ class StigmerNamespace:
             tracker = self._tracker_of(end.claim)
             if tracker is not None:
                 tracker.touch(end.claim.workflow_id, end.claim.run_id)
+
+    def _count_unreadable(self, news: CallbackNews, now: datetime) -> None:
+        if news.given_up:
+            self._given_up.append((now, news.given_up))
+        self._given_up = [one for one in self._given_up if now - one[0] < GIVEN_UP_SHOWN]
+        found = news.unreadable - news.given_up
+        for _, given_up in self._given_up:
+            found += given_up
         self._unreadable = {
-            (self.namespace, item): float(news.unreadable[item]) for item in m.ITEM.values or ()
+            (self.namespace, item): float(found[item]) for item in m.ITEM.values or ()
         }
 
     def _tracker_of(self, claim: Claim) -> PendingTracker | None:

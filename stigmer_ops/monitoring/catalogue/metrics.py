@@ -197,7 +197,7 @@ UNREADABLE = Metric(
     MetricKind.GAUGE,
     Unit.COUNT,
     (NAMESPACE, ITEM),
-    "What the last scan could not read, and therefore left out.",
+    "What could not be read, and is left out: by the last scan, or for good within the hour.",
     from_zero=True,
 )
 BUILD_INFO = Metric(
