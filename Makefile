@@ -55,9 +55,11 @@ check-generated: install
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m stigmer_ops.stigmer.api.regenerate --check
 
-# The dashboard as it looks while things go wrong, for the README. Takes minutes.
+# The README's pictures: the dashboard while things go wrong, a report, the live view. Takes minutes.
 picture: install packages
 	$(BIN)/python docs/picture.py
+	PYTHONPATH=tests $(BIN)/python docs/report_picture.py
+	$(BIN)/python docs/watch_picture.py
 
 # Wheel and sdist: the same bytes from the same commit.
 dist: install
