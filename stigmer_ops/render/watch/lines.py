@@ -23,7 +23,7 @@ def plain_line(live: Live) -> str:
     ]
     parts.append(f"{live.callbacks_per_minute:.1f} callbacks/min")
     if live.callbacks_failed:
-        parts.append(f"{live.callbacks_failed:,} failed")
+        parts.append(f"{live.callbacks_failed:,} callbacks failed")
     parts += [f"{count:,} {verdict}" for verdict, (count, _) in live.verdict_counts().items()]
     parts += [
         f"nobody polls {queue.expected.name} ({', '.join(kinds)})"
