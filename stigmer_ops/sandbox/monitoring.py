@@ -169,8 +169,12 @@ class Monitoring:
         return (*self.exporters, self.prometheus, self.alertmanager)
 
     def environment(self) -> dict[str, str]:
-        """The variables that point `stigmer-ops` at what is watched, and at this Prometheus."""
-        return {**self._environment, "STIGMER_OPS_MONITORING_PROMETHEUS": self.prometheus.url}
+        """The variables that point `stigmer-ops` at what is watched, and at what watches it."""
+        return {
+            **self._environment,
+            "STIGMER_OPS_MONITORING_PROMETHEUS": self.prometheus.url,
+            "STIGMER_OPS_MONITORING_ALERTMANAGER": self.alertmanager.url,
+        }
 
     async def ended(self) -> None:
         """Wait until one of the programs ends by itself.

@@ -123,10 +123,11 @@ async def _firing(settings: Settings) -> tuple[ActiveAlert, ...] | None:
         return None
     prometheus = Prometheus(monitoring.prometheus, monitoring.prometheus_timeout)
     ours = {alert.name for alert in catalogue(settings).alerts}
-    return tuple(
+    firing = (
         alert
         for rule in await asyncio.to_thread(prometheus.rules)
         if rule.name in ours
         for alert in rule.alerts
         if alert.state == "firing" and alert.severity in _TOLD
     )
+    return tuple(sorted(firing, key=lambda alert: (_TOLD.index(alert.severity), alert.since)))
