@@ -23,7 +23,9 @@ def value_ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from `low` to `high`, at most so many."""
     step = _nice((high - low) / max(1, most))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [_clean(index * step) for index in range(first, last + 1)]
+    marks = (_clean(index * step) for index in range(first, last + 1))
+    # Where the span is below what the digits of its values can tell, they are one mark.
+    return list(dict.fromkeys(marks))
 
 
 def _nice(at_least: float) -> float:

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stigmer_ops.errors import UsageError
@@ -92,6 +92,7 @@ def test_values_are_marked_at_round_numbers(
 
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-9, 1e12), st.integers(1, 12))
+@example(450359962737.84375, 6.103515625e-05, 3)
 def test_marks_are_few_and_within(low: float, span: float, most: int) -> None:
     ticks = value_ticks(low, low + span, most) if low + span > low else []
     assert len(ticks) <= most + 1
