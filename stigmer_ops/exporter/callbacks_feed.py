@@ -8,9 +8,10 @@ behind the watermark by an overlap, and remembers the run ids within it that wer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -20,6 +21,7 @@ from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.visibility import (
     all_of,
+    closed_since,
     is_any_of,
     list_workflows,
     not_after,
@@ -36,6 +38,11 @@ BATCH = 1000
 """Workflows that are read before the state is saved, unless more of them are close together."""
 
 Attribute = Literal["StartTime", "CloseTime"]
+
+_SINCE: Mapping[Attribute, Callable[[datetime], str]] = {
+    "StartTime": partial(not_before, "StartTime"),
+    "CloseTime": closed_since,
+}
 
 
 @dataclass(slots=True)
@@ -162,7 +169,7 @@ class Feed:
     async def _list(self, lower: datetime, up_to: datetime | None, limit: int | None) -> Batch:
         query = all_of(
             is_any_of("WorkflowType", KIND_BY_WORKFLOW_TYPE),
-            not_before(self._attribute, lower),
+            _SINCE[self._attribute](lower),
             None if up_to is None else not_after(self._attribute, up_to),
         )
         workflows: list[Listed] = []
@@ -178,7 +185,7 @@ class Feed:
 
     def _listed(self, info: WorkflowExecutionInfo) -> Listed:
         time = moment(info, self._field)
-        assert time is not None  # the query compares it
+        assert time is not None  # the query asks for it
         return Listed(info.execution.workflow_id, info.execution.run_id, self._attribute, time)
 
     def done(self, workflow: Listed) -> None:

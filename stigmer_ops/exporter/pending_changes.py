@@ -18,6 +18,7 @@ from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.visibility import (
     all_of,
+    closed_since,
     is_any_of,
     is_none_of,
     list_standalone,
@@ -107,7 +108,7 @@ class ChangeLog:
         since = self.since(now)
         self.begin(now)
         has = (await self._frontend.describe_namespace()).namespace_info.capabilities
-        recent = f"({not_before('StartTime', since)} OR {not_before('CloseTime', since)})"
+        recent = f"({not_before('StartTime', since)} OR {closed_since(since)})"
         query = all_of(recent, is_none_of("WorkflowType", self._selection.other_than))
         async for listed in list_workflows(self._frontend, query):
             ids = listed.execution

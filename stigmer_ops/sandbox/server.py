@@ -128,6 +128,8 @@ class TemporalServer:
         db_filename: SQLite file for the state. Without one the state is in memory, and gone after
             `stop`; with one, `stop` and `start` is a restart that keeps workflows.
         dynamic_config: Server settings, by name, beside `DYNAMIC_CONFIG`; they override it.
+        program: The `temporal` program to run, of another version; the one of `executable` when
+            None.
     """
 
     def __init__(
@@ -137,11 +139,13 @@ class TemporalServer:
         port: int | None = None,
         db_filename: Path | None = None,
         dynamic_config: Mapping[str, object] | None = None,
+        program: Path | None = None,
     ) -> None:
         self.namespaces = ("default", *(name for name in namespaces if name != "default"))
         self._port = port
         self._metrics_port: int | None = None
         self._db_filename = db_filename
+        self._program = program
         self._dynamic_config = {**DYNAMIC_CONFIG, **(dynamic_config or {})}
         self._process: asyncio.subprocess.Process | None = None
         self._log: IO[bytes] | None = None
@@ -219,8 +223,9 @@ class TemporalServer:
             f"--dynamic-config-value={name}={json.dumps(value)}"
             for name, value in self._dynamic_config.items()
         ]
+        program = self._program or executable()
         command = [
-            *(str(executable()), "server", "start-dev", "--headless", "--ip=127.0.0.1"),
+            *(str(program), "server", "start-dev", "--headless", "--ip=127.0.0.1"),
             *(f"--port={port}", f"--http-port={http_port}", f"--metrics-port={self._metrics_port}"),
             *(f"--namespace={name}" for name in self.namespaces),
             *settings,

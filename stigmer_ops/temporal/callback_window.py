@@ -16,7 +16,7 @@ from stigmer_ops.temporal.callbacks import read_callback
 from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.visibility import all_of, is_any_of, list_workflows, not_before
+from stigmer_ops.temporal.visibility import all_of, closed_since, is_any_of, list_workflows
 
 VISIBILITY_LAG = timedelta(minutes=1)
 """How late a closed workflow may be listed."""
@@ -92,9 +92,7 @@ class CallbackWindow:
         return tuple(one for one in self._known.values() if one.time >= start)
 
     async def _closed(self, since: datetime) -> AsyncIterator[WorkflowExecutionInfo]:
-        query = all_of(
-            is_any_of("WorkflowType", KIND_BY_WORKFLOW_TYPE), not_before("CloseTime", since)
-        )
+        query = all_of(is_any_of("WorkflowType", KIND_BY_WORKFLOW_TYPE), closed_since(since))
         async for info in list_workflows(self._frontend, query):
             if info.execution.run_id not in self._known:
                 yield info

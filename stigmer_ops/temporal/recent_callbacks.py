@@ -12,10 +12,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE, CallbackState
 from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE
+from stigmer_ops.temporal import visibility
 from stigmer_ops.temporal.callbacks import read_callback
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.visibility import all_of, is_any_of, list_workflows, not_before
+from stigmer_ops.temporal.visibility import all_of, is_any_of, list_workflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ async def recent_callbacks(
         StigmerOpsError: The workflows could not be listed.
     """
     query = all_of(
-        is_any_of("WorkflowType", KIND_BY_WORKFLOW_TYPE), not_before("CloseTime", closed_since)
+        is_any_of("WorkflowType", KIND_BY_WORKFLOW_TYPE), visibility.closed_since(closed_since)
     )
 
     async def read(info: WorkflowExecutionInfo) -> str:

@@ -63,6 +63,15 @@ def not_before(attribute: str, time: datetime) -> str:
     return f"{attribute} >= {_instant(time)}"
 
 
+def closed_since(time: datetime) -> str:
+    """A clause that is true of what closed at `time` or later.
+
+    A comparison alone would not do: on SQL databases, servers before 1.32 take the close time that
+    an open workflow has not for the last day of the year 9999, and list all of them.
+    """
+    return f"({not_before('CloseTime', time)} AND CloseTime IS NOT NULL)"
+
+
 def _instant(time: datetime) -> str:
     return f"'{time.astimezone(UTC).isoformat().replace('+00:00', 'Z')}'"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stigmer_ops.temporal.visibility import all_of, is_any_of, not_after
+from stigmer_ops.temporal.visibility import all_of, closed_since, is_any_of, not_after
 
 
 def test_clauses_are_joined_and_missing_ones_left_out() -> None:
@@ -47,4 +47,10 @@ def test_time_is_in_utc() -> None:
     )
     assert not_after("StartTime", datetime(2026, 1, 2, 12, 0, 0, 1, tzinfo=UTC)) == (
         "StartTime <= '2026-01-02T12:00:00.000001Z'"
+    )
+
+
+def test_what_is_open_has_not_closed() -> None:
+    assert closed_since(datetime(2026, 1, 2, tzinfo=UTC)) == (
+        "(CloseTime >= '2026-01-02T00:00:00Z' AND CloseTime IS NOT NULL)"
     )
