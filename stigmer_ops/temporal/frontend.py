@@ -194,9 +194,7 @@ class Frontend:
                     happened, next_step="check TEMPORAL_NAMESPACE, or pass --namespace"
                 )
             case RPCStatusCode.UNIMPLEMENTED:
-                return CapabilityError(
-                    happened, next_step="the server is too old for this; see docs/errors.md"
-                )
+                return CapabilityError(f"{happened} (it is too old for this, or set up without)")
             case RPCStatusCode.INVALID_ARGUMENT | RPCStatusCode.NOT_FOUND:
                 return UsageError(happened)
             case _:

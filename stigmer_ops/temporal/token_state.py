@@ -51,7 +51,7 @@ async def validate_token(frontend: Frontend, token: TaskToken) -> TokenValidatio
     try:
         verdict, seen = await _judge(frontend, token)
     except RPCError as error:
-        raise frontend.translate(error, "validate the task token") from error
+        raise frontend.translate(error, "see what became of the activity") from error
     return concluded(verdict, token, seen)
 
 
