@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from stigmer_ops.errors import UsageError
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.temporal.attempt import locate, reference_to_ids
 from stigmer_ops.temporal.describe import describe_workflow, pending_standalone
@@ -27,7 +28,8 @@ async def named_activities(
 
     Raises:
         StaleError: The activity that is named is not pending; what it is instead.
-        StigmerOpsError: There is no such workflow.
+        UsageError: There is no such workflow.
+        StigmerOpsError: It cannot be read.
     """
     try:
         if workflow_id:
@@ -40,7 +42,15 @@ async def named_activities(
             if activity_id in ("", one.activity_id)
         ]
     except RPCError as error:
-        raise frontend.translate(error, "find the activity") from error
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise frontend.translate(error, "find the activity") from error
+        if not activity_id:
+            raise UsageError(
+                f"there is no workflow {workflow_id} in namespace {frontend.namespace}: misspelt, "
+                "deleted, or past its retention",
+                next_step="is the id right, and the namespace? stigmer-ops config show",
+            ) from error
+        wanted = []
     if not wanted and activity_id:
         # What is not pending has ended, or never was: this says which.
         namespace_id = await frontend.namespace_id()

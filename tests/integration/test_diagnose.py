@@ -120,6 +120,10 @@ async def test_named_activity_is_diagnosed_alone(sandbox: Sandbox) -> None:
     none = await diagnose(sandbox, "-w", handshake.workflow_id, "-a", "999")
     assert none.code == 4
     assert "never scheduled an activity with the id 999" in none.err
+    nobody = await diagnose(sandbox, "-w", "no-such-workflow")
+    assert (nobody.code, "there is no workflow no-such-workflow" in nobody.err) == (2, True)
+    alone = await diagnose(sandbox, "--standalone", "-a", "no-such-activity")
+    assert (alone.code, "there is no standalone activity" in alone.err) == (4, True)
 
 
 async def test_only_the_verdicts_that_were_asked_for_are_told_and_planned(
