@@ -325,7 +325,7 @@ async def test_corrupt_payload_is_counted_and_harms_no_other(isolated_sandbox: S
 
 
 async def test_worker_that_stops_is_a_poller_less(isolated_sandbox: Sandbox) -> None:
-    stale = {"STIGMER_OPS_THRESHOLDS_POLLER_STALE_AFTER": "2s"}
+    stale = {"STIGMER_OPS_THRESHOLDS_POLLER_STALE_AFTER": "20s"}
     watcher = Watcher({**isolated_sandbox.environment(), **stale})
     await watcher.cycle()
     labels = {"task_queue": "agent_execution_runner", "task_type": "activity"}
