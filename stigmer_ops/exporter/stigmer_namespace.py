@@ -18,6 +18,7 @@ from stigmer_ops.exporter.pending import PendingTracker
 from stigmer_ops.exporter.readings import Labels, Readings
 from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.monitoring.catalogue import metrics as m
+from stigmer_ops.monitoring.catalogue.promql import scaled
 from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.server import Clock, measure_clock_skew
 
@@ -166,7 +167,8 @@ class StigmerNamespace:
     def _count_unreadable(self, news: CallbackNews, now: datetime) -> None:
         if news.given_up:
             self._given_up.append((now, news.given_up))
-        self._given_up = [one for one in self._given_up if now - one[0] < GIVEN_UP_SHOWN]
+        shown = scaled(GIVEN_UP_SHOWN, self._settings)
+        self._given_up = [one for one in self._given_up if now - one[0] < shown]
         found = news.unreadable - news.given_up
         for _, given_up in self._given_up:
             found += given_up
