@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from stigmer_ops.render.preview.markup import colour
 from stigmer_ops.render.preview.page import page
 from stigmer_ops.render.preview.terminal import preview_record, print_preview
 from stigmer_ops.render.preview.theme import Theme
+from support.html_pages import Reader, browsed
 
 END = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 RANGE = TimeRange(END - timedelta(hours=1), END, timedelta(seconds=15))
@@ -70,27 +70,6 @@ def picture(*panels: DrawnPanel, events: tuple[Event, ...] = (), title: str = "B
     choices = (Choice("Namespace", "All", ".+"),)
     sections = (Section("Row", panels),) if panels else ()
     return Picture(dashboard, "http://prometheus", RANGE, choices, sections, events)
-
-
-class Reader(HTMLParser):
-    """What a browser would take a page for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def browsed(text: str) -> Reader:
-    reader = Reader()
-    reader.feed(text)
-    return reader
 
 
 def named(reader: Reader, tag: str, class_: str = "") -> list[dict[str, str | None]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from stigmer_ops.render.report.markdown import code, markdown
 from stigmer_ops.render.report.page import page
 from stigmer_ops.render.report.record import report_record
 from stigmer_ops.render.report.words import headline
+from support.html_pages import browsed
 from support.incident import (
     HOUR,
     NOW,
@@ -37,27 +37,6 @@ HOSTILE = (
     "[x](http://evil) ![i](http://evil) http://evil.example @everyone <!-- ]]> \n# head\n"
 )
 STYLES = Path(__file__).parents[3] / "stigmer_ops" / "render"
-
-
-class Reader(HTMLParser):
-    """What a browser would take a page for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def browsed(text: str) -> Reader:
-    reader = Reader()
-    reader.feed(text)
-    return reader
 
 
 def hostile() -> Any:
