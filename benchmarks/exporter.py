@@ -22,13 +22,13 @@ from datetime import UTC, datetime
 from prometheus_client import generate_latest
 from temporalio import activity, workflow
 from temporalio.client import Client
-from temporalio.common import RawValue, RetryPolicy
+from temporalio.common import RawValue
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 with workflow.unsafe.imports_passed_through():
     from datetime import timedelta
 
-    from benchmarks.diagnose import STIGMER_TYPE, execution_payload
+    from benchmarks.diagnose import STIGMER_TYPE, External, execution_payload
     from benchmarks.pending import PYTHON, Bench, describe_all, measure
     from benchmarks.timing import median
     from stigmer_ops.exporter.cycle import Exporter
@@ -112,21 +112,6 @@ def figures(mode: str, address: str) -> list[float]:
 
 
 # --- Handshakes that come and go -----------------------------------------------------------------
-
-
-@workflow.defn(name="summarise-ticket")
-class External:
-    """Waits for one external activity."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Wait."""
-        await workflow.execute_activity(
-            "CallAgentActivity",
-            activity_id="5",
-            start_to_close_timeout=timedelta(hours=24),
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )
 
 
 @workflow.defn(name=STIGMER_TYPE)
