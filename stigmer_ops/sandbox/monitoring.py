@@ -15,8 +15,9 @@ from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue.metrics import COMPLETIONS
 from stigmer_ops.monitoring.prometheus import Prometheus
 from stigmer_ops.monitoring.rules import rule_files
+from stigmer_ops.sandbox.child import READY_SECONDS
 from stigmer_ops.sandbox.monitoring_files import alertmanager_config, prometheus_config
-from stigmer_ops.sandbox.program import READY_SECONDS, Command, Program
+from stigmer_ops.sandbox.program import Command, Program
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.sandbox.scale import TimeScale
 from stigmer_ops.sandbox.webhook import Notification, webhook

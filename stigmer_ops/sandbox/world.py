@@ -9,7 +9,8 @@ import grpc.aio
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from stigmer_ops.sandbox.server import TemporalServer, free_ports, runtime
+from stigmer_ops.sandbox.child import free_ports
+from stigmer_ops.sandbox.server import TemporalServer, runtime
 from stigmer_ops.sandbox.stigmer_service import StigmerService
 from stigmer_ops.sandbox.store import ExecutionStore
 from stigmer_ops.sandbox.zigflow import Zigflow

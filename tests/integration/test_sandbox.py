@@ -27,11 +27,12 @@ from stigmer_ops import settings_sources
 from stigmer_ops.errors import CapabilityError, UnavailableError, UsageError
 from stigmer_ops.sandbox import conditions, names
 from stigmer_ops.sandbox import server as server_module
+from stigmer_ops.sandbox.child import free_ports
 from stigmer_ops.sandbox.faults import FAULTS
 from stigmer_ops.sandbox.handshake import Kind
 from stigmer_ops.sandbox.plan import Encoding
 from stigmer_ops.sandbox.sandbox import Sandbox
-from stigmer_ops.sandbox.server import TemporalServer, executable, free_ports
+from stigmer_ops.sandbox.server import TemporalServer, executable
 from stigmer_ops.stigmer.api import agentexecution_pb2 as agent
 from stigmer_ops.stigmer.api.agentexecution_pb2_grpc import (
     AgentExecutionCommandControllerStub,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stigmer_ops.sandbox.server import free_ports
+from stigmer_ops.sandbox.child import free_ports
 
 _CONFIGURATION = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 _PATIENCE_SECONDS = 20.0
