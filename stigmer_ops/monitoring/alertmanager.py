@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from stigmer_ops.errors import DeniedError, InputError, StigmerOpsError, UnavailableError
-from stigmer_ops.monitoring.http_api import is_base_url, reason_of, without_credentials
+from stigmer_ops.monitoring.http_api import base_url, reason_of, without_credentials
 
 _HOW = "check monitoring.alertmanager in stigmer-ops config show"
 _MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
@@ -89,10 +89,7 @@ class Alertmanager:
     """
 
     def __init__(self, url: str, timeout: timedelta) -> None:
-        self._url = url.rstrip("/")
-        if not is_base_url(self._url):
-            # Not shown: a password may be in it.
-            raise InputError("the URL of Alertmanager is not of the form http(s)://host:port")
+        self._url = base_url(url, "Alertmanager")
         self._timeout = timeout
         self._session = requests.Session()
 

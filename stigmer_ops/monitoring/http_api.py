@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
+from stigmer_ops.errors import InputError
 
-def is_base_url(url: str) -> bool:
-    """Whether it is of the form http(s)://host:port."""
+
+def base_url(url: str, of: str) -> str:
+    """A base URL as its paths are added to it: without a slash at its end.
+
+    Args:
+        url: As someone gave it; a user and password may be in it.
+        of: Whose it is, for the message, which does not show it.
+
+    Raises:
+        InputError: It is not of the form http(s)://host:port.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"the URL of {of} is not of the form http(s)://host:port")
+    return url.rstrip("/")
 
 
 def reason_of(error: BaseException) -> str:

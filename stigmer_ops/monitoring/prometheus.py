@@ -16,7 +16,7 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from stigmer_ops.errors import DeniedError, InputError, StigmerOpsError, UnavailableError
-from stigmer_ops.monitoring.http_api import is_base_url, reason_of, without_credentials
+from stigmer_ops.monitoring.http_api import base_url, reason_of, without_credentials
 from stigmer_ops.monitoring.loaded_rules import LoadedRule, loaded_rules
 
 T = TypeVar("T")
@@ -58,10 +58,7 @@ class Prometheus:
     """
 
     def __init__(self, url: str, timeout: timedelta) -> None:
-        self.url = url.rstrip("/")
-        if not is_base_url(self.url):
-            # Not shown: a password may be in it.
-            raise InputError("the URL of Prometheus is not of the form http(s)://host:port")
+        self.url = base_url(url, "Prometheus")
         self._timeout = timeout
         session = requests.Session()
         session.hooks["response"].append(self._check)
