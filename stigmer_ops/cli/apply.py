@@ -106,7 +106,8 @@ async def apply(
     Shows what will be done, asks, proves some rows first, then does the rest at --rps and
     --concurrency. What was done is in the journal beside the plan: run the same command again, and
     it resumes. Exit 0: every row is done. Exit 4: rows were refused, since their attempts are not
-    pending any more. Exit 5: rows are left, and running it again tries them.
+    pending any more, or have no deadline to extend. Exit 5: rows are left, and running it again
+    tries them.
 
     With --durable, the same is done by workflows in Temporal itself and by any number of
     `stigmer-ops batch-worker`: it goes on without this command, and `batch pause`, `resume` and

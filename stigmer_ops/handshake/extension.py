@@ -20,6 +20,9 @@ FIELDS = {
 """Fields of `Timeouts`; with `_timeout` appended, those of Temporal's `ActivityOptions`."""
 
 
+NO_DEADLINE = "no timeout runs for it, so it has no deadline that could be moved"
+
+
 @dataclass(frozen=True, slots=True)
 class TimeoutChange:
     """Timeouts before and after.

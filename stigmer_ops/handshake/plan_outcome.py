@@ -19,6 +19,8 @@ class RowState(StrEnum):
     """By somebody else, or before the journal began."""
     REFUSED = "refused"
     """The attempt is not pending any more, and will not be: nothing was changed."""
+    NOT_EXTENDABLE = "not extendable"
+    """An extension of an attempt that no timeout runs for: it has no deadline to be moved."""
     FAILED = "failed"
     """Not done for another reason; running the plan again tries it again."""
     NOT_TRIED = "not tried"
@@ -33,8 +35,22 @@ class RowState(StrEnum):
         """Whether running the plan again leaves the row alone."""
         return self in _SETTLED
 
+    @property
+    def troubling(self) -> bool:
+        """Whether somebody should look at the row: it was tried, and what it asks for is not so."""
+        return self in _TROUBLING
 
-_SETTLED = frozenset({RowState.DONE, RowState.ALREADY_DONE, RowState.REFUSED, RowState.SKIPPED})
+
+_SETTLED = frozenset(
+    {
+        RowState.DONE,
+        RowState.ALREADY_DONE,
+        RowState.REFUSED,
+        RowState.NOT_EXTENDABLE,
+        RowState.SKIPPED,
+    }
+)
+_TROUBLING = frozenset({RowState.REFUSED, RowState.NOT_EXTENDABLE, RowState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,8 @@ class RowOutcome:
 
 
 def exit_code(states: Counter[RowState]) -> ExitCode:
-    """PARTIAL where running again would try a row, REFUSED where one was refused, else OK."""
+    """PARTIAL where running again would try a row, REFUSED where one can never be done, else OK."""
     if states[RowState.FAILED] or states[RowState.NOT_TRIED]:
         return ExitCode.PARTIAL
-    return ExitCode.REFUSED if states[RowState.REFUSED] else ExitCode.OK
+    never = states[RowState.REFUSED] or states[RowState.NOT_EXTENDABLE]
+    return ExitCode.REFUSED if never else ExitCode.OK

@@ -12,6 +12,7 @@ from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems, diagnose
 from stigmer_ops.diagnosis.plan import with_scheduled_event
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.case import Diagnosis
+from stigmer_ops.handshake.extension import NO_DEADLINE
 from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_rules import row_of
 from stigmer_ops.handshake.verdicts import Action
@@ -58,8 +59,8 @@ async def planned_rows(
     frontend = systems.external
 
     async def row(activity: PendingActivity) -> PlanRow | str:
-        if not activity.state.token_is_live and wish.action not in _ANY_STATE:
-            return f"{_name(activity)} has not started: it is {activity.state}"
+        if impossible := _impossible(activity, wish.action):
+            return f"{_name(activity)} {impossible}"
         return await with_scheduled_event(frontend, _row(activity, wish.action, wish.content))
 
     if wish.action is Action.REDELIVER:
@@ -76,6 +77,15 @@ async def planned_rows(
                 left_out(made)
             else:
                 yield made
+
+
+def _impossible(activity: PendingActivity, action: Action) -> str:
+    """Why the action cannot be done to the activity as it is now; empty if it can."""
+    if not activity.state.token_is_live and action not in _ANY_STATE:
+        return f"has not started: it is {activity.state}"
+    if action is Action.EXTEND and activity.deadline is None:
+        return f"cannot be extended: {NO_DEADLINE}"
+    return ""
 
 
 async def _with_executions(

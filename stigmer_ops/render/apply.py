@@ -39,6 +39,7 @@ _TROUBLES = (
 
 _STYLES = {
     RowState.REFUSED: "yellow",
+    RowState.NOT_EXTENDABLE: "yellow",
     RowState.FAILED: "red",
     RowState.ALREADY_DONE: "cyan",
 }
@@ -175,7 +176,7 @@ Trouble = tuple[int, PlanRow, RowOutcome]
 
 def troubles(rows: Iterable[Trouble]) -> Iterator[Trouble]:
     """The rows that somebody should look at, in the order of the plan."""
-    return (each for each in rows if each[2].state in (RowState.REFUSED, RowState.FAILED))
+    return (each for each in rows if each[2].state.troubling)
 
 
 def report_page(
@@ -190,7 +191,7 @@ def report_page(
     """The report for a person: totals, what was not done and why, and what stopped the run."""
     if shown:
         console.print(table_of(_TROUBLES, (_cells(each) for each in shown)))
-        rest = states.get(RowState.REFUSED, 0) + states.get(RowState.FAILED, 0) - len(shown)
+        rest = sum(count for state, count in states.items() if state.troubling) - len(shown)
         if rest > 0:
             console.print(f"… and {rest:,} more: --report FILE has all")
         console.print()

@@ -82,6 +82,20 @@ async def test_filters_select(population: Awaiting, path: Path) -> None:
     assert only.extend_by_seconds == 7200
 
 
+async def test_what_has_no_deadline_is_left_out_of_an_extension(
+    population: Awaiting, path: Path
+) -> None:
+    unlimited = HandWorker(population.client)
+    await unlimited.start_workflow()
+    await unlimited.schedule()
+    await listed(population.client, 1)
+    made = await create(population, path, "--action", "extend", "--by", "2h")
+    assert made.code == ExitCode.OK, made.err
+    assert f"left out: activity 1 of {unlimited.workflow_id} cannot be extended" in made.err
+    with open_plan(path) as plan:
+        assert plan.tally.rows == 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import pytest
 from temporalio.client import Client
 
 from stigmer_ops.audit import AuditRecord
-from stigmer_ops.errors import InputError
+from stigmer_ops.diagnosis.diagnose import Systems
+from stigmer_ops.errors import ExitCode, InputError
 from stigmer_ops.handshake.plan import PlanHeader, PlanRow
-from stigmer_ops.handshake.plan_outcome import RowState
+from stigmer_ops.handshake.plan_outcome import RowState, exit_code
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.apply.engine import Limits
-from stigmer_ops.procedures.apply.journal import journal_path
+from stigmer_ops.procedures.apply.journal import journal_path, read_journal
+from stigmer_ops.procedures.apply.report import counted
+from stigmer_ops.procedures.apply.verification import verify_plan
 from stigmer_ops.procedures.plan_file import open_plan
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.describe import describe_workflow
@@ -291,6 +295,38 @@ async def test_extension_is_made_once_however_often_it_is_applied(
     workflow = await describe_workflow(frontend, name, "")
     assert workflow.pending[0].timeouts.start_to_close == timedelta(hours=25)
     assert frontend.calls["update_activity_options"] == 1
+
+
+async def test_extension_of_an_attempt_without_a_deadline_has_an_outcome_of_its_own(
+    population: Awaiting, frontend: Frontend, path: Path
+) -> None:
+    extendable = await population.start(names(1))
+    unlimited = HandWorker(population.client)
+    await unlimited.start_workflow()
+    await unlimited.schedule()  # not taken, so that nothing but its workflow could time it out
+    row = population.row(
+        extendable[0], Action.EXTEND, extend_by_seconds=3600.0, scheduled_event_id=0
+    )
+    hopeless = replace(
+        row, workflow_id=unlimited.workflow_id, run_id=unlimited.run_id, activity_id="1"
+    )
+    rows = [hopeless, row]
+    await written_plan(path, frontend, rows)
+
+    dry = await applied(path, frontend, dry_run=True)
+    real = await applied(path, frontend)
+
+    assert dry.states == [RowState.NOT_EXTENDABLE, WOULD]
+    assert real.states == [RowState.NOT_EXTENDABLE, DONE]
+    assert "no timeout runs for it" in real.outcomes[0].detail
+    assert real.standing.errors == 0
+    assert (await applied(path, frontend)).standing.tried == 0
+    with open_plan(path) as plan, read_journal(plan) as journal:
+        assert exit_code(counted(plan, journal)) is ExitCode.REFUSED
+        checks = [each async for each in verify_plan(plan, journal, Systems(frontend, frontend))]
+    findings = {check.numbered.number: check.finding for check in checks}
+    assert findings[1].startswith("not done: no timeout runs for it")
+    assert findings[2] == ""
 
 
 async def test_standalone_activity_is_completed(

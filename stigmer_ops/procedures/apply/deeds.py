@@ -20,9 +20,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from stigmer_ops.audit import Fingerprint, Parameters
 from stigmer_ops.diagnosis.diagnose import Systems
 from stigmer_ops.diagnosis.executions import execution_named
-from stigmer_ops.errors import NOTHING_SENT, RefusedError, StaleError
+from stigmer_ops.errors import NOTHING_SENT, StaleError
 from stigmer_ops.handshake import token_verdicts as verdicts
-from stigmer_ops.handshake.extension import TimeoutChange, deadline_moved_to
+from stigmer_ops.handshake.extension import NO_DEADLINE, TimeoutChange, deadline_moved_to
 from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.handshake.plan import DEFAULT_FAILURE_TYPE, DEFAULT_RESULT, PlanRow, mark_of
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
@@ -51,6 +51,8 @@ _EXPECTED = {
     Action.REDELIVER: frozenset({"COMPLETED", "FAILED"}),
 }
 """How an activity ends where a row of the action did what it was for."""
+
+_NOT_EXTENDABLE = RowOutcome(RowState.NOT_EXTENDABLE, NO_DEADLINE)
 
 _KEPT = 8
 """Encoded contents that are kept: most plans deliver one result many times."""
@@ -93,8 +95,10 @@ class Deed(Protocol):
     ) -> RowOutcome | None:
         """What became of it; None while the attempt is pending, and nothing was done to it."""
 
-    async def content(self, row: PlanRow, fence: AttemptFence, until: datetime | None) -> Content:
-        """What is to be sent."""
+    async def content(
+        self, row: PlanRow, fence: AttemptFence, until: datetime | None
+    ) -> Content | RowOutcome:
+        """What is to be sent; or, as the row's outcome, why it never can be."""
 
     async def send(self, fence: AttemptFence, content: Content, identity: str) -> Answer:
         """Make the call, once."""
@@ -328,21 +332,24 @@ class Extension:
         except StaleError as error:
             return RowOutcome(RowState.REFUSED, error.happened)
         deadline = found.activity.deadline
-        if until is None or deadline is None or deadline.time < until:
+        if deadline is None:
+            return _NOT_EXTENDABLE
+        if until is None or deadline.time < until:
             return None
         return RowOutcome(RowState.DONE, f"its deadline is {_time(deadline.time)}")
 
-    async def content(self, row: PlanRow, fence: AttemptFence, until: datetime | None) -> Content:
+    async def content(
+        self, row: PlanRow, fence: AttemptFence, until: datetime | None
+    ) -> Content | RowOutcome:
         """See `Deed`.
 
         Raises:
             StaleError: The attempt is not pending any more.
-            RefusedError: It has no deadline.
             StigmerOpsError: It cannot be read.
         """
         activity = (await self._located(fence)).activity
         if activity.deadline is None:
-            raise RefusedError("it has no timeout that runs", not_done=NOTHING_SENT)
+            return _NOT_EXTENDABLE
         wanted = until or activity.deadline.time + timedelta(seconds=row.extend_by_seconds)
         change = deadline_moved_to(activity, wanted)
         changed = {

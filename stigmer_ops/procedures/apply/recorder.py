@@ -30,6 +30,7 @@ _RESULTS = {
     RowState.DONE: Result.DONE,
     RowState.ALREADY_DONE: Result.REFUSED,
     RowState.REFUSED: Result.REFUSED,
+    RowState.NOT_EXTENDABLE: Result.REFUSED,
     RowState.FAILED: Result.FAILED,
 }
 

@@ -96,6 +96,8 @@ class RowRepair:
             content = await self._extension.content(row, fence, None)
         except StigmerOpsError as error:
             return _failed(error, in_doubt=False)
+        if isinstance(content, RowOutcome):
+            return content
         assert content.until is not None
         return content.until
 
@@ -125,6 +127,8 @@ class RowRepair:
             content = await deed.content(row, fence, until)
         except StigmerOpsError as error:
             return _failed(error, in_doubt=doubt is not None)
+        if isinstance(content, RowOutcome):
+            return content
         if self._dry_run:
             return RowOutcome(RowState.WOULD_BE_DONE, content.effect)
         await begin(fence, content)

@@ -28,8 +28,6 @@ from stigmer_ops.temporal.frontend import Frontend
 TEXT_LIMIT = 400
 """Characters of a detail or an identity that a page keeps: there are many rows in a payload."""
 
-_TROUBLES = frozenset({RowState.REFUSED, RowState.FAILED})
-
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -227,7 +225,7 @@ def page_record(
     else:
         line = outcome_line(number, cut, operation_id=operation, time=moment, until=until)
         named = {}
-    if outcome.state in _TROUBLES:
+    if outcome.state.troubling:
         named |= {
             "action": row.action.value,
             "workflow_id": row.workflow_id,

@@ -69,7 +69,7 @@ async def extend(world: World, record: StepRecord) -> StepResult:
             for each in _refused(plan, journal)
         ]
     extended = states[RowState.DONE] + states[RowState.ALREADY_DONE]
-    refused = states[RowState.REFUSED]
+    refused = states[RowState.REFUSED] + states[RowState.NOT_EXTENDABLE]
     detail = f"{extended:,} deadlines moved behind {_time(world.window.end)}"
     if refused:
         detail += f"; {refused:,} activities had moved on by then"
@@ -147,7 +147,7 @@ async def _apply(world: World, plan: PlanFile, journal: Journal, record: StepRec
 
 def _refused(plan: PlanFile, journal: Journal) -> list[ReportedRow]:
     rows = report_rows(plan, journal)
-    return [*islice((each for each in rows if each.outcome.state is RowState.REFUSED), LINES_TOLD)]
+    return [*islice((each for each in rows if each.outcome.state.troubling), LINES_TOLD)]
 
 
 def _named(row: PlanRow) -> str:
