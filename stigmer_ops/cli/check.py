@@ -17,7 +17,7 @@ from stigmer_ops.render.errors import write_traceback
 from stigmer_ops.render.output import Document, OutputFormat, write, write_line
 
 if TYPE_CHECKING:
-    from stigmer_ops.procedures.checks.context import Access
+    from stigmer_ops.procedures.checks.context import Access, CheckContext
     from stigmer_ops.procedures.checks.runner import CheckRun
     from stigmer_ops.render.check import Page, Silent
 
@@ -135,7 +135,22 @@ def access_of(invocation: Invocation, connection: Connection) -> Access:
         ),
         smoke=lambda: run(invocation, connection, plan_of(invocation)),
         now=invocation.now,
+        machine_time=invocation.machine_time,
     )
+
+
+async def check_everything(invocation: Invocation, context: CheckContext) -> CheckRun:
+    """Run every check that need not be asked for, as part of a report; tells only its progress."""
+    from stigmer_ops.procedures.checks.registry import CHECKS
+    from stigmer_ops.procedures.checks.runner import run_checks, select
+    from stigmer_ops.render.check import Counting
+    from stigmer_ops.render.progress import progress
+
+    selected, observer = select(CHECKS), Counting()
+    with progress(
+        invocation.progress_wanted, "checking", done=lambda: observer.count, total=len(selected)
+    ):
+        return await run_checks(selected, context, observer=observer)
 
 
 def _finish(run: CheckRun, output: OutputFormat, observer: Page | Silent) -> None:

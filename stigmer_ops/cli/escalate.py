@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stigmer_ops.cli.check import access_of
+from stigmer_ops.cli.check import access_of, check_everything
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import Connection, parse_duration
@@ -76,19 +76,8 @@ async def escalate(
 
 async def _situation(invocation: Invocation, connection: Connection) -> Situation:
     from stigmer_ops.procedures.checks.context import CheckContext
-    from stigmer_ops.procedures.checks.registry import CHECKS
-    from stigmer_ops.procedures.checks.runner import run_checks, select
     from stigmer_ops.procedures.escalation import situation
-    from stigmer_ops.render.check import Counting
-    from stigmer_ops.render.progress import progress
 
-    selected, observer = select(CHECKS), Counting()
     async with CheckContext.opened(access_of(invocation, connection)) as context:
-        with progress(
-            invocation.progress_wanted,
-            "checking",
-            done=lambda: observer.count,
-            total=len(selected),
-        ):
-            run = await run_checks(selected, context, observer=observer)
-            return await situation.situation(context, run.results)
+        run = await check_everything(invocation, context)
+        return await situation.situation(context, run.results)

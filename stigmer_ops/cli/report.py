@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stigmer_ops.cli.audit_trail import audit_path, operation_row
-from stigmer_ops.cli.check import access_of
+from stigmer_ops.cli.check import access_of, check_everything
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.new_file import require_new, write_whole
@@ -164,25 +164,15 @@ async def _gathered(
     each: int,
 ) -> IncidentReport:
     from stigmer_ops.procedures.checks.context import CheckContext
-    from stigmer_ops.procedures.checks.registry import CHECKS
-    from stigmer_ops.procedures.checks.runner import run_checks, select
     from stigmer_ops.procedures.incident.report import incident_report, read_actions
-    from stigmer_ops.render.check import Counting
     from stigmer_ops.render.progress import progress
 
     stigmer = invocation.settings.stigmer.namespace
     external = invocation.target(connection).namespace
     namespaces = list(filter(None, (external, stigmer)))
     actions = read_actions(trails, namespaces, invocation.now() - since)
-    selected, observer = select(CHECKS), Counting()
     async with CheckContext.opened(_reading_only(invocation, connection)) as context:
-        with progress(
-            invocation.progress_wanted,
-            "checking",
-            done=lambda: observer.count,
-            total=len(selected),
-        ):
-            run = await run_checks(selected, context, observer=observer)
+        run = await check_everything(invocation, context)
         with progress(invocation.progress_wanted, "reading histories", done=lambda: 0):
             return await incident_report(context, run, actions, each=each)
 

@@ -196,3 +196,22 @@ class ChildServer(ABC):
             await process.wait()
         if log is not None:
             log.close()
+
+
+async def first_to_end(*ends: Awaitable[None]) -> None:
+    """Wait until one of several servers ends by itself, and leave the others alone.
+
+    Args:
+        ends: Of each, its `ended`.
+
+    Raises:
+        UnavailableError: When one has.
+    """
+    waiting = [asyncio.ensure_future(end) for end in ends]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await done.pop()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -15,7 +15,7 @@ from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue.metrics import COMPLETIONS
 from stigmer_ops.monitoring.prometheus import Prometheus
 from stigmer_ops.monitoring.rules import rule_files
-from stigmer_ops.sandbox.child import READY_SECONDS
+from stigmer_ops.sandbox.child import READY_SECONDS, first_to_end
 from stigmer_ops.sandbox.monitoring_files import alertmanager_config, prometheus_config
 from stigmer_ops.sandbox.program import Command, Program
 from stigmer_ops.sandbox.sandbox import Sandbox
@@ -183,14 +183,7 @@ class Monitoring:
         Raises:
             UnavailableError: When it has.
         """
-        waiting = [asyncio.ensure_future(program.ended()) for program in self.programs]
-        try:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            await done.pop()
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+        await first_to_end(*(program.ended() for program in self.programs))
 
 
 async def _until_scraped(url: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from stigmer_ops.sandbox.child import first_to_end
 from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.monitoring import Monitoring, require_programs, watch_of
 from stigmer_ops.sandbox.sandbox import Sandbox
@@ -141,16 +142,8 @@ async def _first_to_end(sandbox: Sandbox, monitoring: Monitoring | None) -> None
     Raises:
         UnavailableError: When it has.
     """
-    waiting = [asyncio.ensure_future(sandbox.server.ended())]
-    if monitoring is not None:
-        waiting.append(asyncio.ensure_future(monitoring.ended()))
-    try:
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        await done.pop()
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+    others = () if monitoring is None else (monitoring.ended(),)
+    await first_to_end(sandbox.server.ended(), *others)
 
 
 def _handshake(handshake: Handshake) -> Event:

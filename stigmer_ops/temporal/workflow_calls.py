@@ -27,6 +27,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
     GetWorkflowExecutionHistoryRequest,
     QueryWorkflowRequest,
     SignalWorkflowExecutionRequest,
@@ -183,16 +184,22 @@ async def describe(frontend: Frontend, workflow_id: str) -> WorkflowExecutionInf
     Raises:
         StigmerOpsError: The server cannot be asked.
     """
+    answer = await _description(frontend, workflow_id)
+    return None if answer is None else answer.workflow_execution_info
+
+
+async def _description(
+    frontend: Frontend, workflow_id: str
+) -> DescribeWorkflowExecutionResponse | None:
     request = DescribeWorkflowExecutionRequest(
         namespace=frontend.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
     )
     try:
-        answer = await frontend.call(frontend.service.describe_workflow_execution, request)
+        return await frontend.call(frontend.service.describe_workflow_execution, request)
     except RPCError as error:
         if _is_absent(error):
             return None
         raise frontend.translate(error, f"describe workflow {workflow_id}") from error
-    return answer.workflow_execution_info
 
 
 def is_open(info: WorkflowExecutionInfo) -> bool:
@@ -293,15 +300,9 @@ async def heartbeat_of(frontend: Frontend, workflow_id: str) -> Any:  # noqa: AN
     Raises:
         StigmerOpsError: It cannot be read.
     """
-    request = DescribeWorkflowExecutionRequest(
-        namespace=frontend.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
-    )
-    try:
-        answer = await frontend.call(frontend.service.describe_workflow_execution, request)
-    except RPCError as error:
-        if _is_absent(error):
-            return None
-        raise frontend.translate(error, f"describe workflow {workflow_id}") from error
+    answer = await _description(frontend, workflow_id)
+    if answer is None:
+        return None
     for activity in answer.pending_activities:
         if activity.heartbeat_details.payloads:
             return (await frontend.data_converter.decode(activity.heartbeat_details.payloads))[0]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
+from stigmer_ops.sandbox.child import free_ports
+from support.http_program import PATIENCE_SECONDS, serving
+
 INTERVAL = "1s"
-_PATIENCE_SECONDS = 20.0
 
 
 @contextmanager
@@ -50,50 +50,25 @@ def running_prometheus(
         ],
     }
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    address = f"127.0.0.1:{_free_port()}"
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                executable,
-                f"--config.file={directory / 'prometheus.yml'}",
-                f"--storage.tsdb.path={directory / 'data'}",
-                f"--web.listen-address={address}",
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_until_ready(f"http://{address}", process, directory / "log")
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(timeout=_PATIENCE_SECONDS)
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    command = [
+        executable,
+        f"--config.file={directory / 'prometheus.yml'}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address={address}",
+    ]
+    with serving(command, f"http://{address}", directory / "log") as url:
+        yield url
 
 
 def wait_for_series(url: str, expr: str) -> None:
     """Wait until `expr` has a series whose value is a number."""
     number = urllib.parse.urlencode({"query": f"({expr}) >= 0 or ({expr}) < 0"})
     query = f"{url}/api/v1/query?{number}"
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         with urllib.request.urlopen(query, timeout=5) as answer:
             if json.load(answer)["data"]["result"]:
                 return
         time.sleep(0.2)
-    raise AssertionError(f"no series within {_PATIENCE_SECONDS:g} s: {expr}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=1):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"prometheus is not ready:\n{log.read_text(encoding='utf-8')}")
+    raise AssertionError(f"no series within {PATIENCE_SECONDS:g} s: {expr}")
