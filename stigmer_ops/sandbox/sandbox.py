@@ -16,7 +16,8 @@ from temporalio.converter import DataConverter
 
 from stigmer_ops.errors import UsageError
 from stigmer_ops.sandbox import names
-from stigmer_ops.sandbox.faults import MINUTE, fault
+from stigmer_ops.sandbox.faults import fault
+from stigmer_ops.sandbox.faults.scripts import MINUTE
 from stigmer_ops.sandbox.handshake import Handshake, Kind
 from stigmer_ops.sandbox.plan import RUN_TIMEOUTS, ActivitySettings, Call, Edition
 from stigmer_ops.sandbox.scale import TimeScale

@@ -15,7 +15,7 @@ import grpc
 from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue.model import Alert
 from stigmer_ops.monitoring.prometheus import Prometheus
-from stigmer_ops.sandbox.faults import LONG
+from stigmer_ops.sandbox.faults.scripts import LONG
 from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.monitoring import Monitoring, watch_of
 from stigmer_ops.sandbox.sandbox import Sandbox

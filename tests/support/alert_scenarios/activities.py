@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from stigmer_ops.sandbox.faults import LONG
+from stigmer_ops.sandbox.faults.scripts import LONG
 from stigmer_ops.sandbox.plan import ActivitySettings
 from support.alert_scenarios.scenario import Scenario
 from support.monitoring_stack import Stage

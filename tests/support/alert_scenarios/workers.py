@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 from stigmer_ops.sandbox import names
-from stigmer_ops.sandbox.faults import LONG
+from stigmer_ops.sandbox.faults.scripts import LONG
 from support.alert_scenarios.scenario import Scenario
 from support.monitoring_stack import Stage, until
 
