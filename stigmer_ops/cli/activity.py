@@ -253,11 +253,11 @@ async def extend(
             not_done=NOTHING_SENT,
             next_step="for example --by 2h",
         )
-    if until is not None and until <= invocation.now():
-        raise UsageError(f"--until {until:%Y-%m-%dT%H:%M:%SZ} is past", not_done=NOTHING_SENT)
     require_writable(invocation, mutation, invocation.target(connection).namespace)
     author = author_of(invocation, mutation)
     async with invocation.temporal(connection, identity=author.identity) as frontend:
+        if until is not None and until <= invocation.now():
+            raise UsageError(f"--until {until:%Y-%m-%dT%H:%M:%SZ} is past", not_done=NOTHING_SENT)
         found = await locate(frontend, named.reference(await frontend.namespace_id()))
         deadline = wanted_deadline(
             found.activity, by=by, until=until, start_to_close=start_to_close

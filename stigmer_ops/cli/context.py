@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from stigmer_ops.temporal.connection import Target
     from stigmer_ops.temporal.frontend import Frontend
 
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that nobody sets, and that goes on while the machine sleeps."""
+
+_COMPARING_SECONDS = 3.0
+"""How long the comparison of clocks may take; a server that cannot be asked is told of later."""
+
 
 class Invocation:
     """One run of one command."""
@@ -33,6 +40,8 @@ class Invocation:
     def __init__(self, common: Common, environment: Mapping[str, str] | None = None) -> None:
         self.common = common
         self.environment: Mapping[str, str] = os.environ if environment is None else environment
+        self._clock: Callable[[], datetime] = self.machine_time
+        self._clocks_compared = False
 
     @cached_property
     def loaded_settings(self) -> LoadedSettings:
@@ -85,7 +94,11 @@ class Invocation:
         return sys.stdin.isatty() and sys.stderr.isatty() and self.output.for_people
 
     def now(self) -> datetime:
-        """The current time."""
+        """The current time: the Temporal server's, where `temporal` found ours to be wrong."""
+        return self._clock()
+
+    def machine_time(self) -> datetime:
+        """What this machine takes for the current time."""
         return datetime.now(UTC)
 
     def operator(self) -> str:
@@ -136,14 +149,23 @@ class Invocation:
 
     @asynccontextmanager
     async def temporal(
-        self, connection: Connection, *, namespace: str | None = None, identity: str | None = None
+        self,
+        connection: Connection,
+        *,
+        namespace: str | None = None,
+        identity: str | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Frontend]:
         """A connected frontend, paced by the options and the settings.
+
+        The server's clock stamps what is read, and decides what times out. Where ours differs by
+        more than seconds, `now` goes by the server's from then on, and that is said once.
 
         Args:
             connection: The options.
             namespace: Another namespace than the connection's, on the same server.
             identity: What history shall show as the caller of writes.
+            warn: Takes the sentence about the clock; `say` unless given.
 
         Raises:
             StigmerOpsError: It cannot be reached, or refuses us.
@@ -161,7 +183,40 @@ class Invocation:
         target = self.target(connection)
         if namespace is not None:
             target = dataclasses.replace(target, namespace=namespace)
-        yield await connect(target, pace=pace, identity=identity)
+        frontend = await connect(target, pace=pace, identity=identity)
+        await self._compare_clocks(frontend, warn or self._warn)
+        yield frontend
+
+    async def _compare_clocks(self, frontend: Frontend, warn: Callable[[str], None]) -> None:
+        """Go by the server's clock where ours is wrong; once, and not where it cannot be known."""
+        import asyncio
+
+        from stigmer_ops.temporal.frontend import Frontend, Pace
+        from stigmer_ops.temporal.server import SKEW_LIMIT, measure_clock_skew, skew_sentence
+
+        if self._clocks_compared:
+            return
+        skew = None
+        unpaced = Frontend(
+            frontend.client, Pace(rps=0)
+        )  # a handful of calls, and their time counts
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_COMPARING_SECONDS):
+                skew = await measure_clock_skew(unpaced, self.machine_time)
+        self._clocks_compared = skew is not None
+        if skew is None or abs(skew) < SKEW_LIMIT:
+            return
+        self._clock = _steady_clock(self.machine_time() + skew)
+        warn(f"{skew_sentence(skew)}; the server's time is used instead")
+
+    def _warn(self, text: str) -> None:
+        self.say(f"warning: {text}")
+
+
+def _steady_clock(start: datetime) -> Callable[[], datetime]:
+    """A clock that goes on from `start`, even where this machine's is put right meanwhile."""
+    began = time.clock_gettime(_STEADY)
+    return lambda: start + timedelta(seconds=time.clock_gettime(_STEADY) - began)
 
 
 def _secret_from(path: Path | None) -> str | None:

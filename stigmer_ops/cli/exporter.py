@@ -157,6 +157,7 @@ def _exporter(
 ) -> Exporter:
     """What reads the namespaces; connects to none yet."""
     from stigmer_ops.exporter.cycle import Exporter
+    from stigmer_ops.exporter.log import Event, Level
 
     target = invocation.target(connections.to(None, rps=None))
     names = tuple(dict.fromkeys(connections.namespaces or [target.namespace]))
@@ -166,8 +167,11 @@ def _exporter(
     own = connections.to(None, rps=rps / len(every))
 
     async def connect(namespace: str) -> Frontend:
-        async with invocation.temporal(own, namespace=namespace) as frontend:
+        async with invocation.temporal(own, namespace=namespace, warn=warn) as frontend:
             return frontend
+
+    def warn(text: str) -> None:
+        log(Event(Level.WARNING, text))
 
     return Exporter(
         names,

@@ -185,8 +185,8 @@ async def summary(
     from stigmer_ops.render.pending_summary import summary_record
 
     selection = selection_of(invocation, filters)
-    counted = Summary(invocation.now())
     async with invocation.temporal(connection) as frontend:
+        counted = Summary(invocation.now())
         reading = await read_pending(
             invocation, frontend, selection, lambda activity, _now: counted.add(activity)
         )

@@ -170,9 +170,10 @@ async def _gathered(
     stigmer = invocation.settings.stigmer.namespace
     external = invocation.target(connection).namespace
     namespaces = list(filter(None, (external, stigmer)))
-    actions = read_actions(trails, namespaces, invocation.now() - since)
     async with CheckContext.opened(_reading_only(invocation, connection)) as context:
         run = await check_everything(invocation, context)
+        # Only then it is known by which clock the trail was written.
+        actions = read_actions(trails, namespaces, invocation.now() - since)
         with progress(invocation.progress_wanted, "reading histories", done=lambda: 0):
             return await incident_report(context, run, actions, each=each)
 

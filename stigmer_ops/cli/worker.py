@@ -90,8 +90,8 @@ async def check(
     from stigmer_ops.temporal.worker_check import check_workers
 
     choice = _choice(invocation, probe, passive=passive)
-    started = invocation.now()
     async with _frontends(invocation, connection, task_queue, role, activity_type) as frontends:
+        started = invocation.now()
         results = await asyncio.gather(
             *(
                 check_workers(

@@ -24,6 +24,8 @@ from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.task_queues import activity_pollers
 
 CLOCK_QUEUE = "stigmer-ops/clock"
+SKEW_LIMIT = timedelta(seconds=5)
+"""What clocks may differ by, against thresholds of minutes; kept in step, it is milliseconds."""
 _POLL_FOR = timedelta(seconds=5)
 _LOOKS = 20
 _BETWEEN_LOOKS_SECONDS = 0.01
@@ -93,6 +95,14 @@ async def _cluster_id(frontend: Frontend) -> str:
     except RPCError:
         return ""
     return answer.cluster_id
+
+
+def skew_sentence(skew: timedelta) -> str:
+    """Say how far, and in which direction, this machine's clock is wrong."""
+    ahead = "behind" if skew > timedelta(0) else "ahead of"
+    return (
+        f"this machine's clock is at least {abs(skew).total_seconds():.0f} s {ahead} the server's"
+    )
 
 
 async def measure_clock_skew(frontend: Frontend, clock: Clock) -> timedelta | None:

@@ -37,7 +37,8 @@ class Access:
         audit_path: Where the audit file is, or would be.
         connect: Connects to a namespace, or to that of the options for None.
         smoke: Runs the canary, audited.
-        now: The clock.
+        now: The clock: the server's, where this machine's is known to be wrong.
+        machine_time: This machine's clock.
     """
 
     load_settings: Callable[[], LoadedSettings]
@@ -46,6 +47,7 @@ class Access:
     connect: Callable[[str | None], AbstractAsyncContextManager[Frontend]]
     smoke: Callable[[], Awaitable[SmokeReport]]
     now: Callable[[], datetime]
+    machine_time: Callable[[], datetime]
 
 
 class CheckContext:

@@ -22,7 +22,12 @@ from stigmer_ops.procedures.checks.check import (
 from stigmer_ops.procedures.checks.context import CheckContext
 from stigmer_ops.procedures.checks.settings import SETTINGS
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.server import ServerDescription, describe_server
+from stigmer_ops.temporal.server import (
+    SKEW_LIMIT,
+    ServerDescription,
+    describe_server,
+    skew_sentence,
+)
 
 TEMPORAL = Category("temporal", "Temporal", after=(SETTINGS.id,))
 
@@ -35,9 +40,6 @@ CAPABILITIES = {
     "workflow_pause": "paused workflows are not told from running ones",
 }
 """Namespace capabilities that commands use, with what is missing without them."""
-
-SKEW_LIMIT = timedelta(seconds=5)
-"""Against thresholds of minutes; a clock that is kept in step is off by milliseconds."""
 
 _NOT_ALLOWED = frozenset({RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.PERMISSION_DENIED})
 
@@ -113,15 +115,14 @@ def judged_skew(skew: timedelta | None) -> Outcome:
         return Skip("the server's time cannot be measured: we may not poll a queue of our own")
     if abs(skew) < SKEW_LIMIT:
         return Ok()
-    ahead = "behind" if skew > timedelta(0) else "ahead of"
-    return Fail(
-        f"this machine's clock is at least {abs(skew).total_seconds():.0f} s {ahead} the server's"
-    )
+    return Fail(skew_sentence(skew))
 
 
 async def _server(context: CheckContext) -> ServerDescription:
     frontend = await context.external()
-    return await context.read("server", lambda: describe_server(frontend, context.access.now))
+    return await context.read(
+        "server", lambda: describe_server(frontend, context.access.machine_time)
+    )
 
 
 CHECKS = (
@@ -166,7 +167,7 @@ CHECKS = (
         category=TEMPORAL,
         sentence="this machine's clock agrees with the server's",
         needs=NEEDS,
-        hint="timedatectl; ages and deadlines are wrong by the difference",
+        hint="timedatectl; until it is put right, commands that ask Temporal go by its time",
         run=_clock,
         severity=Severity.WARNING,
     ),
