@@ -201,34 +201,6 @@ async def test_row_in_doubt_is_looked_at_before_it_is_sent_again(
         assert len(await events(population.client, name, "activity_task_completed")) == 1
 
 
-async def test_canary_that_breaks_its_workflow_stops_the_run(
-    population: Awaiting, frontend: Frontend, path: Path
-) -> None:
-    fragile = await population.start(names(4), fragile=True)
-    await written_plan(path, frontend, map(population.row, fragile))
-
-    stopped = await applied(path, frontend)
-
-    assert stopped.states == [DONE, NOT_TRIED, NOT_TRIED, NOT_TRIED]
-    assert "its workflow cannot go on" in stopped.standing.stopped
-    assert "a mapping is not what was expected" in stopped.standing.stopped
-
-
-async def test_refused_rows_prove_nothing_and_the_canary_is_taken_from_the_next(
-    population: Awaiting, frontend: Frontend, path: Path
-) -> None:
-    retried, fragile = (
-        await population.start(names(1)),
-        await population.start(names(2), fragile=True),
-    )
-    await population.retry(retried[0])
-    await written_plan(path, frontend, map(population.row, [*retried, *fragile]))
-
-    stopped = await applied(path, frontend)
-
-    assert stopped.states == [REFUSED, DONE, NOT_TRIED]
-
-
 async def test_too_many_errors_stop_the_run(
     population: Awaiting, frontend: Frontend, path: Path
 ) -> None:

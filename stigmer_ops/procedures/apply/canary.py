@@ -1,8 +1,11 @@
-"""Proof that a row did what it was for, read back before others follow it."""
+"""The first rows of an action: done one by one, and proved before others follow them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.handshake.plan import PlanRow
@@ -15,6 +18,55 @@ from stigmer_ops.temporal.proof import aftermath_of
 
 TASK_PATIENCE = timedelta(seconds=10)
 """How long a workflow may take to go on after its activity has ended."""
+
+_RowT = TypeVar("_RowT")
+
+
+async def prove_some(
+    rows: AsyncIterator[_RowT],
+    wanted: int,
+    *,
+    widest: int,
+    is_over: Callable[[_RowT], Awaitable[bool]],
+    prove: Callable[[_RowT], Awaitable[bool]],
+    give_back: Callable[[_RowT], None] = lambda _row: None,
+) -> int:
+    """Do and prove rows one after the other until enough are proved, or there are no more.
+
+    A row whose attempt is over proves nothing either way, and the next one is taken for it. In an
+    old plan they are many. So after every group without a proof the next one is twice as large, and
+    is looked at first, all rows at once: that only reads, and no row more is done than asked for.
+
+    Args:
+        rows: What there is to try.
+        wanted: How many to prove.
+        widest: Rows to look at at once, at most.
+        is_over: Looks at a row, and settles it if nothing can be done any more.
+        prove: Tries a row; whether it was done and proved.
+        give_back: Told of every row that was taken and is not needed.
+
+    Returns:
+        How many were proved.
+    """
+    proved, width = 0, 1
+    while proved < wanted and (group := await _first(rows, width)):
+        over = [False] if width == 1 else await asyncio.gather(*map(is_over, group))
+        before = proved
+        for row in (row for row, gone in zip(group, over, strict=True) if not gone):
+            if proved == wanted:
+                give_back(row)
+            else:
+                proved += await prove(row)
+        if proved == before:
+            width = min(2 * width, widest)
+    return proved
+
+
+async def _first(rows: AsyncIterator[_RowT], count: int) -> list[_RowT]:
+    group: list[_RowT] = []
+    while len(group) < count and (row := await anext(rows, None)) is not None:
+        group.append(row)
+    return group
 
 
 async def doubt_about(frontend: Frontend, repair: RowRepair, row: PlanRow) -> str:

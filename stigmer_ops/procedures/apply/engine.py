@@ -18,7 +18,7 @@ from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.apply.brake import Brake
-from stigmer_ops.procedures.apply.canary import doubt_about
+from stigmer_ops.procedures.apply.canary import doubt_about, prove_some
 from stigmer_ops.procedures.apply.deeds import Content
 from stigmer_ops.procedures.apply.journal import Journal
 from stigmer_ops.procedures.apply.recorder import Recorder
@@ -160,22 +160,38 @@ class PlanRun:
         return self.standing
 
     async def _try_canaries(self) -> None:
-        """Prove some rows of each action, one after the other.
-
-        A row that is refused proves nothing either way: the next one is taken for it.
-        """
+        """Prove some rows of each action."""
         for action in Action:
-            proved = 0
             async with aclosing(self._rows(frozenset({action}))) as rows:
-                async for numbered in rows:
-                    outcome = await self._in_turn(numbered)
-                    if outcome.state is RowState.DONE:
-                        await self._prove(numbered)
-                        proved += 1
-                    if proved == self._limits.canary:
-                        break
+                await prove_some(
+                    rows,
+                    self._limits.canary,
+                    widest=self._limits.concurrency,
+                    is_over=self._is_over,
+                    prove=self._prove,
+                    give_back=self._give_back,
+                )
 
-    async def _prove(self, numbered: NumberedRow) -> None:
+    async def _is_over(self, numbered: NumberedRow) -> bool:
+        """Settle a row whose attempt is over. What was begun before is found out by trying it."""
+        number = numbered.number
+        if self._journal.in_doubt(number):
+            return False
+        async with self._turns:
+            outcome = await self._repair.over(numbered.row)
+        if outcome is not None:
+            self._recorder.end(number, outcome, None)
+            self._count(outcome)
+        return outcome is not None
+
+    def _give_back(self, numbered: NumberedRow) -> None:
+        self._taken[numbered.number] = 0
+        self._begun -= 1
+
+    async def _prove(self, numbered: NumberedRow) -> bool:
+        """Try a row, and stop the run if it was done without doing what it was for."""
+        if (await self._in_turn(numbered)).state is not RowState.DONE:
+            return False
         doubt = await doubt_about(self._frontend, self._repair, numbered.row)
         if doubt:
             row = numbered.row
@@ -183,6 +199,7 @@ class PlanRun:
                 f"the canary, row {numbered.number} ({row.workflow_id or row.activity_id}), "
                 f"was done, but {doubt}"
             )
+        return True
 
     async def _rows(self, actions: frozenset[Action]) -> AsyncGenerator[NumberedRow, None]:
         """The rows of these actions that are to be tried and were not yet, until the run stops."""

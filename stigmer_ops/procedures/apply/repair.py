@@ -85,6 +85,18 @@ class RowRepair:
         """What it means for a row that its activity has ended in this way."""
         return self._ending.ended(row, ended)
 
+    async def over(self, row: PlanRow) -> RowOutcome | None:
+        """What became of a row that was never begun, if its attempt is over; else None.
+
+        Changes nothing; what stands in the way but may pass is found when the row is tried.
+        """
+        deed = self.deed(row)
+        try:
+            seen = await deed.look(row, await deed.target(row), None)
+        except StigmerOpsError as error:
+            seen = _failed(error, in_doubt=False)
+        return seen if seen is not None and seen.state.settled else None
+
     async def meant_deadline(self, row: PlanRow) -> datetime | RowOutcome:
         """The deadline that an `extend` row means as things are now; or why it has none.
 

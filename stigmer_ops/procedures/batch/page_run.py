@@ -15,7 +15,7 @@ from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.procedures.apply.brake import Brake
-from stigmer_ops.procedures.apply.canary import doubt_about
+from stigmer_ops.procedures.apply.canary import doubt_about, prove_some
 from stigmer_ops.procedures.apply.deeds import Content
 from stigmer_ops.procedures.apply.engine import planned_fence, target_of
 from stigmer_ops.procedures.apply.journal import intent_line, outcome_line
@@ -111,23 +111,35 @@ class PageRun:
                 yield number
 
     async def _prove_rows(self) -> None:
-        """Prove rows one after the other; one that is refused proves nothing either way."""
+        """Prove as many rows as are wanted; the others are left for a later turn."""
+        order = self._turn.order
         async with aclosing(self._left()) as left:
-            async for number in left:
-                outcome = await self._try(number)
-                if outcome.state is RowState.DONE:
-                    await self._prove(number)
-                if self._proved == self._turn.order.canary:
-                    return
+            self._proved = await prove_some(
+                left,
+                order.canary,
+                widest=order.concurrency,
+                is_over=self._is_over,
+                prove=self._prove,
+            )
 
-    async def _prove(self, number: int) -> None:
+    async def _is_over(self, number: int) -> bool:
+        """Settle a row whose attempt is over. What was begun before is found out by trying it."""
+        if self._in_doubt:
+            return False
+        outcome = await self._means.repair.over(self._rows[number])
+        if outcome is not None:
+            self._settle(number, outcome, None)
+        return outcome is not None
+
+    async def _prove(self, number: int) -> bool:
+        if (await self._try(number)).state is not RowState.DONE:
+            return False
         row = self._rows[number]
         doubt = await doubt_about(self._means.frontend, self._means.repair, row)
-        if not doubt:
-            self._proved += 1
-            return
-        named = row.workflow_id or row.activity_id
-        self._stopped = f"the canary, row {number} ({named}), was done, but {doubt}"
+        if doubt:
+            named = row.workflow_id or row.activity_id
+            self._stopped = f"the canary, row {number} ({named}), was done, but {doubt}"
+        return not doubt
 
     async def _try(self, number: int) -> RowOutcome:
         if self._held or self._stopped:  # while the row waited for its turn
@@ -149,10 +161,13 @@ class PageRun:
         if opened is None and doubt is not None:
             unknown = Parameters(plan_sha256=self._turn.head.author.sha256)
             opened = self._entry(number, row, planned_fence(row), unknown)
-        self._records[number] = self._record(number, row, outcome)
+        self._settle(number, outcome, opened)
+        return outcome
+
+    def _settle(self, number: int, outcome: RowOutcome, opened: Entry | None) -> None:
+        self._records[number] = self._record(number, self._rows[number], outcome)
         self._means.recorder.end(number, outcome, opened, written=self._audit_of(number))
         self._stopped = self._stopped or self._brake.after(outcome)
-        return outcome
 
     def _audit_of(self, number: int) -> asyncio.Future[None]:
         """Resolved when the row's outcome is in the audit trail; only then it is told to Temporal.
