@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import typer
 
 from stigmer_ops.cli.context import Invocation
-from stigmer_ops.cli.option_sets import OPTION_SETS, Common
+from stigmer_ops.cli.option_sets import Common
 from stigmer_ops.errors import ExitCode, StigmerOpsError
 from stigmer_ops.render.errors import write_error, write_traceback
 
@@ -39,17 +39,14 @@ def command(
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Register a function as command `name` of `app`.
 
-    The function's first parameter is the `Invocation`; parameters annotated with an option set
-    receive it whole. It may be a coroutine function. It returns its exit code.
+    The function's first parameter is the `Invocation`; parameters annotated with an option set,
+    which is a dataclass of options, receive it whole. It may be a coroutine function. It returns
+    its exit code.
     """
 
     def register(function: CommandFunction) -> CommandFunction:
-        body = _spread(function)
-        body.__dict__["declaration"] = Declaration(
-            examples,
-            writes,
-            frozenset(t for t in get_type_hints(function).values() if t in OPTION_SETS) | {Common},
-        )
+        body, option_sets = _spread(function)
+        body.__dict__["declaration"] = Declaration(examples, writes, option_sets)
         epilog = "\n\n".join(["Examples:", *(f"stigmer-ops {example}" for example in examples)])
         app.command(name, help=_flowing(inspect.getdoc(function) or ""), epilog=epilog)(body)
         return function
@@ -62,13 +59,14 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _spread(function: CommandFunction) -> Callable[..., None]:
+def _spread(function: CommandFunction) -> tuple[Callable[..., None], frozenset[type]]:
+    """The function with options for parameters, and the option sets that were among them."""
     hints = get_type_hints(function, include_extras=True)
     own: list[inspect.Parameter] = []
     sets: dict[str, type] = {}
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         hint = hints[parameter.name]
-        if hint in OPTION_SETS:
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             sets[parameter.name] = hint
         else:
             own.append(parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY))
@@ -86,7 +84,7 @@ def _spread(function: CommandFunction) -> Callable[..., None]:
     parameters = [*own, *shared]
     body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # the documented way to tell inspect.signature
     body.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return body
+    return body, frozenset({Common, *sets.values()})
 
 
 def _fields_as_parameters(option_set: type) -> list[inspect.Parameter]:

@@ -27,7 +27,6 @@ from stigmer_ops.cli.maintenance_window import (
 from stigmer_ops.cli.option_sets import (
     Connection,
     Mutation,
-    WindowOptions,
     parse_duration,
 )
 from stigmer_ops.cli.procedure_run import (
@@ -38,6 +37,7 @@ from stigmer_ops.cli.procedure_run import (
     next_step,
     procedures_path,
 )
+from stigmer_ops.cli.window_options import WindowOptions
 from stigmer_ops.errors import ExitCode, RefusedError
 from stigmer_ops.render.output import Document
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.cli.context import Invocation
-from stigmer_ops.cli.option_sets import ActivityFilters, Connection, Mutation, WindowOptions
+from stigmer_ops.cli.option_sets import ActivityFilters, Connection, Mutation
 from stigmer_ops.cli.pending_scan import selection_of
 from stigmer_ops.cli.procedure_run import next_step, procedures_path
+from stigmer_ops.cli.window_options import WindowOptions
 from stigmer_ops.errors import ExitCode, RefusedError, UsageError
 from stigmer_ops.render.output import Document
 

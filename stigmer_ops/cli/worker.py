@@ -86,7 +86,8 @@ async def check(
     """
     from stigmer_ops.handshake.queue_verdicts import exit_code
     from stigmer_ops.render.text import rfc3339
-    from stigmer_ops.render.worker import check_page, check_record, probe_record
+    from stigmer_ops.render.worker import check_page
+    from stigmer_ops.render.worker_records import check_record, probe_record
     from stigmer_ops.temporal.worker_check import check_workers
 
     choice = _choice(invocation, probe, passive=passive)
@@ -142,7 +143,8 @@ async def list_(
     role: Roles = None,
 ) -> ExitCode:
     """List who polls every task queue: when last seen, which version, how many slots are taken."""
-    from stigmer_ops.render.worker import list_page, workers_record
+    from stigmer_ops.render.worker import list_page
+    from stigmer_ops.render.worker_records import workers_record
     from stigmer_ops.temporal.worker_check import look_at_workers
 
     async with _frontends(invocation, connection, task_queue, role) as frontends:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stigmer_ops.cli.option_sets import WindowKind
+from stigmer_ops.cli.window_options import WindowKind
 from stigmer_ops.errors import InputError
 from stigmer_ops.handshake.activity import ActivityState, PendingActivity, Timeouts
 from stigmer_ops.procedures.maintenance.forecast import Fate, Outlook, forecast
