@@ -44,23 +44,16 @@ def diagnose(case: Case) -> Diagnosis:
     """The one verdict on `case`, with its evidence and whatever else holds."""
     finding = next(filter(None, (rule(case) for rule in RULES)))
     concerns = [] if finding.verdict is verdicts.UNKNOWN else list(_concerns(case))
-    also = tuple(concern.verdict for concern in concerns)
     evidence = (*finding.evidence, *(fact for concern in concerns for fact in concern.evidence))
     if finding.verdict is verdicts.RUNNING and concerns:
-        return Diagnosis(
-            case.activity,
-            concerns[0].verdict,
-            concerns[0].confidence,
-            evidence,
-            also[1:],
-            tuple(found.execution for found in case.candidates),
-        )
+        # That the agent works is no news; what threatens it is.
+        finding, *concerns = concerns
     return Diagnosis(
         case.activity,
         finding.verdict,
         finding.confidence,
         evidence,
-        also,
+        tuple(concern.verdict for concern in concerns),
         tuple(found.execution for found in case.candidates),
     )
 
