@@ -310,9 +310,10 @@ def _generated(invocation: Invocation, project: Project) -> Mapping[str, str]:
 def _write_baseline(invocation: Invocation, report: Report, path: Path) -> ExitCode:
     from stigmer_ops.errors import InputError
     from stigmer_ops.monitoring.lint.baseline import written
+    from stigmer_ops.whole_files import write_whole
 
     try:
-        path.write_text(written(report.findings), encoding="utf-8")
+        write_whole(path, [written(report.findings).encode()], overwrite=True)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     invocation.say(f"{path}: {len(report.findings)} findings written")

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 
 def audit_path(invocation: Invocation) -> Path:
-    """The audit file in force: audit.path of the settings, else in the user's state directory."""
-    import platformdirs
+    """The audit file in force: audit.path of the settings, else in the user's state directory.
 
+    Raises:
+        SettingsError: The settings are not valid, or there is no such directory.
+    """
     configured = invocation.settings.audit.path
-    return configured or platformdirs.user_state_path("stigmer-ops") / "audit.jsonl"
+    return configured or invocation.state_file(
+        "audit.jsonl", "the audit trail", "STIGMER_OPS_AUDIT_PATH"
+    )
 
 
 def audit_trail(invocation: Invocation) -> AuditTrail:
@@ -44,7 +48,7 @@ def operation_row(operation: RecordedOperation) -> dict[str, Any]:
         "namespace": document["namespace"],
         "server_address": document["server_address"],
         "target": document.get("target"),
-        "parameters": document["parameters"],
+        "parameters": to_document(operation.asked)["parameters"],
         "outcome": document.get("outcome"),
         "sequence": document["sequence"],
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stigmer_ops.cli.option_sets import Common, Connection
-from stigmer_ops.errors import ExitCode, InputError
+from stigmer_ops.errors import NOTHING_SENT, ExitCode, InputError, SettingsError
 from stigmer_ops.render.output import Document, OutputFormat, write
 
 if TYPE_CHECKING:
@@ -105,13 +105,38 @@ class Invocation:
         """Who types, as the operating system knows them."""
         import getpass
 
-        return self.environment.get("SUDO_USER") or getpass.getuser()
+        try:
+            return self.environment.get("SUDO_USER") or getpass.getuser()
+        except (KeyError, OSError):  # a container's user may have no name
+            return f"uid-{os.getuid()}"
 
     def host(self) -> str:
         """Where they type."""
         import socket
 
         return socket.gethostname()
+
+    def state_file(self, name: str, what: str, setting: str) -> Path:
+        """Where something is kept of which the settings do not say where.
+
+        Args:
+            name: Of the file, or folder, in the user's state directory (XDG_STATE_HOME).
+            what: What it is.
+            setting: The variable that would say where.
+
+        Raises:
+            SettingsError: The user has no home, and there is no XDG_STATE_HOME.
+        """
+        import platformdirs
+
+        try:
+            return platformdirs.user_state_path("stigmer-ops") / name
+        except RuntimeError as error:
+            raise SettingsError(
+                f"nothing says where to keep {what}: this user has no home directory",
+                not_done=NOTHING_SENT,
+                next_step=f"set {setting}, or HOME",
+            ) from error
 
     def write(self, document: Document, table: Callable[[Console, bool], None]) -> None:
         """Write the result to standard output in the chosen format."""

@@ -262,18 +262,28 @@ def _write(picture: Picture, html: Path | None, png: Path | None, theme: Theme |
     from stigmer_ops.render.preview.page import WIDTH, page
 
     written = []
-    try:
-        if html is not None:
-            html.write_text(page(picture, theme or Theme.AUTO), encoding="utf-8")
-            written.append(str(html))
-        if png is not None:
-            colours = theme or Theme.LIGHT
-            measuring = page(picture, colours, measuring=True)
-            png.write_bytes(photograph(page(picture, colours), measuring, WIDTH))
-            written.append(str(png))
-    except OSError as error:
-        raise InputError(f"cannot write {error.filename}: {error.strerror}") from error
+    if html is not None:
+        _save(html, page(picture, theme or Theme.AUTO).encode())
+        written.append(str(html))
+    if png is not None:
+        colours = theme or Theme.LIGHT
+        measuring = page(picture, colours, measuring=True)
+        try:
+            photo = photograph(page(picture, colours), measuring, WIDTH)
+        except OSError as error:
+            raise InputError(f"cannot make {png}: {error.strerror or error}") from error
+        _save(png, photo)
+        written.append(str(png))
     return written
+
+
+def _save(path: Path, content: bytes) -> None:
+    from stigmer_ops.whole_files import write_whole
+
+    try:
+        write_whole(path, [content], overwrite=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _judged(invocation: Invocation, picture: Picture) -> ExitCode:

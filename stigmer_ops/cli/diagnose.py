@@ -15,7 +15,7 @@ from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import ActivityFilters, ActivityReference, Connection
 from stigmer_ops.cli.pending_scan import UNREADABLE_SHOWN, selection_of
 from stigmer_ops.cli.systems import both_sides
-from stigmer_ops.errors import ExitCode, InputError, UsageError
+from stigmer_ops.errors import ExitCode, UsageError
 from stigmer_ops.render.output import Document, OutputFormat
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ async def diagnose(
     began = time.monotonic()
     settings = invocation.settings
     wanted = _verdicts_named(verdict or [])
+    if plan_out is not None:
+        _require_new_plan(plan_out)
     report = DiagnosisReport()
     async with both_sides(invocation, connection) as systems:
         external, stigmer = systems.external, systems.stigmer
@@ -153,6 +155,7 @@ async def _write_plan(
 ) -> None:
     from stigmer_ops.diagnosis.plan import with_scheduled_events
     from stigmer_ops.handshake.plan import PlanHeader, plan_lines, planned
+    from stigmer_ops.procedures.plan_file import write_new
     from stigmer_ops.render.diagnosis import by_urgency
 
     rows = list(planned(by_urgency(report.diagnoses), extend_by_seconds=EXTEND_BY_SECONDS))
@@ -163,27 +166,16 @@ async def _write_plan(
         address=systems.external.address,
         created_time=invocation.now(),
     )
-    text = "".join(plan_lines(header, rows))
-    if str(path) == "-":
-        raise UsageError("the plan needs a file: standard output holds the diagnosis")
-    _write_new_file(path, text)
+    write_new(path, (line.encode() for line in plan_lines(header, rows)))
     invocation.say(f"wrote {len(rows)} rows to {path}")
 
 
-def _write_new_file(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise InputError(
-            f"{path} exists, and a plan is never overwritten",
-            not_done="the plan was not written",
-            next_step="name another file, or remove it",
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}", not_done="the plan was not written"
-        ) from error
+def _require_new_plan(path: Path) -> None:
+    from stigmer_ops.procedures.plan_file import require_new
+
+    if str(path) == "-":
+        raise UsageError("the plan needs a file: standard output holds the diagnosis")
+    require_new(path)
 
 
 def _write(

@@ -41,10 +41,10 @@ ConfirmStep = Annotated[
 
 def procedures_path(invocation: Invocation) -> Path:
     """Where journals are: procedures.path of the settings, else in the user's state directory."""
-    import platformdirs
-
     configured = invocation.settings.procedures.path
-    return configured or platformdirs.user_state_path("stigmer-ops") / "procedures"
+    return configured or invocation.state_file(
+        "procedures", "journals", "STIGMER_OPS_PROCEDURES_PATH"
+    )
 
 
 def author_of_run(

@@ -14,7 +14,7 @@ from stigmer_ops.cli.audit_trail import audit_path, operation_row
 from stigmer_ops.cli.check import access_of, check_everything
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
-from stigmer_ops.cli.new_file import require_new, write_whole
+from stigmer_ops.cli.new_file import require_new, write_new_file
 from stigmer_ops.cli.option_sets import Connection, parse_duration
 from stigmer_ops.errors import ExitCode, UsageError
 from stigmer_ops.render.output import Document, write_pieces
@@ -122,7 +122,7 @@ async def report(
     if out == STANDARD_OUTPUT:
         write_pieces([_text(found, chosen)])
     elif path is not None:
-        write_whole(path, _text(found, chosen), overwrite=overwrite)
+        write_new_file(path, _text(found, chosen), overwrite=overwrite)
     if out != STANDARD_OUTPUT:
         written = None if path is None else str(path)
         rows = [operation_row(one) for one in found.actions.operations]

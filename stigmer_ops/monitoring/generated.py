@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from stigmer_ops.errors import InputError
+from stigmer_ops.whole_files import write_whole
 
 
 class State(StrEnum):
@@ -87,7 +88,7 @@ def write(files: list[GeneratedFile]) -> None:
                 file.path.unlink()
             elif file.state is not State.SAME:
                 file.path.parent.mkdir(parents=True, exist_ok=True)
-                file.path.write_text(file.wanted, encoding="utf-8")
+                write_whole(file.path, [file.wanted.encode()], overwrite=True)
         except OSError as error:
             raise InputError(f"cannot write {file.path}: {error.strerror}") from error
 

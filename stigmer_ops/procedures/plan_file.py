@@ -13,9 +13,9 @@ import tempfile
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +29,7 @@ from stigmer_ops.handshake.plan_rules import (
     wrong_in_row,
 )
 from stigmer_ops.procedures.plan_records import Parsed, Problem, parsed_records
+from stigmer_ops.whole_files import write_whole
 
 PROBLEMS_SHOWN = 20
 
@@ -264,7 +265,8 @@ class PlanWriter:
     def add(self, row: PlanRow) -> None:
         """Add a row."""
         self.tally.add(row)
-        self._spool.write(line_of(row.as_record()).encode())
+        with _room_for(self._path):
+            self._spool.write(line_of(row.as_record()).encode())
 
 
 @contextmanager
@@ -275,12 +277,31 @@ def new_plan(path: Path, header: PlanHeader) -> Iterator[PlanWriter]:
         InputError: The file exists, or cannot be written.
     """
     require_new(path)
-    with tempfile.TemporaryFile() as spool:
+    with _room_for(path):
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    try:
         writer = PlanWriter(path, header, spool)
         yield writer
-        spool.seek(0)
+        with _room_for(path):
+            spool.seek(0)
         head = line_of(header.as_record(writer.tally)).encode()
-        write_new(path, [head, *iter(lambda: spool.read(1 << 20), b"")])
+        write_new(path, chain([head], iter(lambda: spool.read(1 << 20), b"")))
+    finally:
+        with suppress(OSError):  # what was not written yet is not wanted any more
+            spool.close()
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """Say of a failed temporary file which plan it was for."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write a temporary file with the rows of {path}: {error.strerror or error}",
+            not_done="the plan was not written",
+            next_step="set TMPDIR to a folder with room for the plan",
+        ) from error
 
 
 def require_new(path: Path) -> None:
@@ -289,12 +310,8 @@ def require_new(path: Path) -> None:
     Raises:
         InputError: Something is there.
     """
-    if path.exists() or path.is_symlink():
-        raise InputError(
-            f"{path} exists, and a plan is never overwritten",
-            not_done="the plan was not written",
-            next_step="name another file, or remove it",
-        )
+    if os.path.lexists(path):
+        raise _exists(path)
 
 
 def write_new(path: Path, pieces: Iterable[bytes]) -> None:
@@ -303,12 +320,23 @@ def write_new(path: Path, pieces: Iterable[bytes]) -> None:
     Raises:
         InputError: It exists, or cannot be written.
     """
-    require_new(path)
     try:
-        with path.open("xb") as file:
-            file.writelines(pieces)
+        write_whole(path, pieces, overwrite=False)
+    except FileExistsError:
+        raise _exists(path) from None
     except OSError as error:
-        path.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror}", not_done="the plan was not written"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(
+        f"{path} exists, and a plan is never overwritten",
+        not_done="the plan was not written",
+        next_step="name another file, or remove it",
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write {path}: {error.strerror or error}", not_done="the plan was not written"
+    )
