@@ -19,7 +19,9 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
+from stigmer_ops.sandbox.many import start_waiting
 from stigmer_ops.sandbox.sandbox import Sandbox
+from support.command_line import Finished, stigmer_ops
 from support.hand_worker import ACTIVITY_TYPE, HandWorker, seconds, unique
 
 HOSTILE = (
@@ -227,3 +229,37 @@ async def listed(client: Client, count: int) -> None:
             if workflows.count + activities.count >= count:
                 return
             await asyncio.sleep(0.1)
+
+
+# --- The command ---------------------------------------------------------------------------------
+
+
+def pointed_at(client: Client, address: str | None = None, **more: str) -> dict[str, str]:
+    """What makes the command ask where `client` does, or at another address."""
+    return {
+        "TEMPORAL_ADDRESS": address or client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        **more,
+    }
+
+
+async def pending(client: Client, *arguments: str, **variables: str) -> Finished:
+    """Run `stigmer-ops pending …`."""
+    return await stigmer_ops("pending", *arguments, variables=pointed_at(client, **variables))
+
+
+async def every_state_listed(sandbox: Sandbox) -> Waiting:
+    """A namespace with `every_state` and a standalone activity, all of which can be listed."""
+    client = await new_client(sandbox)
+    made, alone = await asyncio.gather(every_state(client), standalone(client))
+    await listed(client, len(made.workers))  # one is closed, one standalone was added
+    made.workers["standalone"] = alone
+    return made
+
+
+async def many_listed(sandbox: Sandbox) -> Client:
+    """A namespace with 120 activities that wait, all of which can be listed."""
+    client = await new_client(sandbox)
+    await start_waiting(client, 120)
+    await listed(client, 120)
+    return client
