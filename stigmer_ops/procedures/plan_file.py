@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -29,6 +28,7 @@ from stigmer_ops.handshake.plan_rules import (
     wrong_in_row,
 )
 from stigmer_ops.procedures.plan_records import Parsed, Problem, parsed_records
+from stigmer_ops.scratch import Scratch, scratch_file
 from stigmer_ops.whole_files import write_whole
 
 PROBLEMS_SHOWN = 20
@@ -256,17 +256,15 @@ class PlanWriter:
         tally: Of the rows so far.
     """
 
-    def __init__(self, path: Path, header: PlanHeader, spool: IO[bytes]) -> None:
+    def __init__(self, header: PlanHeader, spool: Scratch) -> None:
         self.tally = PlanTally(header)
-        self._path = path
         self._header = header
         self._spool = spool
 
     def add(self, row: PlanRow) -> None:
         """Add a row."""
         self.tally.add(row)
-        with _room_for(self._path):
-            self._spool.write(line_of(row.as_record()).encode())
+        self._spool.write(line_of(row.as_record()).encode())
 
 
 @contextmanager
@@ -275,33 +273,15 @@ def new_plan(path: Path, header: PlanHeader) -> Iterator[PlanWriter]:
 
     Raises:
         InputError: The file exists, or cannot be written.
+        UnavailableError: There is no room for a temporary file.
     """
     require_new(path)
-    with _room_for(path):
-        spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
-    try:
-        writer = PlanWriter(path, header, spool)
+    with scratch_file(f"the rows of {path}") as spool:
+        writer = PlanWriter(header, spool)
         yield writer
-        with _room_for(path):
-            spool.seek(0)
+        rows = spool.rewound()
         head = line_of(header.as_record(writer.tally)).encode()
-        write_new(path, chain([head], iter(lambda: spool.read(1 << 20), b"")))
-    finally:
-        with suppress(OSError):  # what was not written yet is not wanted any more
-            spool.close()
-
-
-@contextmanager
-def _room_for(path: Path) -> Iterator[None]:
-    """Say of a failed temporary file which plan it was for."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"cannot write a temporary file with the rows of {path}: {error.strerror or error}",
-            not_done="the plan was not written",
-            next_step="set TMPDIR to a folder with room for the plan",
-        ) from error
+        write_new(path, chain([head], iter(lambda: rows.read(1 << 20), b"")))
 
 
 def require_new(path: Path) -> None:

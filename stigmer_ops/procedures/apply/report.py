@@ -18,6 +18,7 @@ from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.apply.journal import Journal
 from stigmer_ops.procedures.plan_file import NumberedRow, PlanFile
+from stigmer_ops.scratch import Scratch, scratch_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +70,30 @@ Record = Mapping[str, Any]
 class RowSpool:
     """Records on disk, to be read again when their number is known."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: Scratch) -> None:
         self._file = file
 
     def add(self, record: Record) -> None:
-        """Keep a record."""
-        self._file.write(json.dumps(record) + "\n")
+        """Keep a record.
+
+        Raises:
+            UnavailableError: There is no room for it.
+        """
+        self._file.write(json.dumps(record).encode() + b"\n")
 
     def records(self) -> Iterator[dict[str, Any]]:
         """All records in the order in which they came."""
-        self._file.seek(0)
-        return (json.loads(line) for line in self._file)
+        return (json.loads(line) for line in self._file.rewound())
 
 
 @contextmanager
 def row_spool() -> Iterator[RowSpool]:
-    """A spool that is gone when the block is left."""
-    with tempfile.TemporaryFile("w+", encoding="ascii") as file:
+    """A spool that is gone when the block is left.
+
+    Raises:
+        UnavailableError: There is no room for a temporary file.
+    """
+    with scratch_file("the rows of the report") as file:
         yield RowSpool(file)
 
 
