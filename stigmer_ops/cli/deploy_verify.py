@@ -295,9 +295,11 @@ async def _smoke(
 
     if invocation.progress_wanted:
         invocation.say("sending a canary handshake …")
-    report = await run(
-        invocation, connection, plan_of(invocation), reason=mutation.reason or COMMAND
-    )
+    reason = mutation.reason or COMMAND
+    report = await run(invocation, connection, plan_of(invocation), reason=reason)
+    if report.stopped:
+        # A connection that breaks loses a canary, and says nothing of what was deployed.
+        report = await run(invocation, connection, plan_of(invocation), reason=reason)
     failure = report.stopped
     if not failure and report.over_budget:
         failure = "the handshake takes longer than thresholds.smoke_budget"

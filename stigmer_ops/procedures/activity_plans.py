@@ -291,6 +291,6 @@ def _lost(plan: WritePlan, state: str) -> UnavailableError:
         f"the server's answer was lost, and no effect is to be seen: {state}",
         not_done="it is not certain that nothing will change: the call may still arrive",
         next_step="run the same command again: the fence keeps it from being done twice"
-        if plan.fencing is not Fencing.NONE
+        if plan.fencing is Fencing.SERVER
         else f"stigmer-ops pending show {plan.fence.options(plan.namespace)}",
     )

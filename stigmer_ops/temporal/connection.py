@@ -7,6 +7,7 @@ codec server follows the CLI too (`TEMPORAL_CODEC_ENDPOINT`, `TEMPORAL_CODEC_AUT
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ from stigmer_ops.temporal.frontend import Frontend, Pace
 DEFAULT_ADDRESS = "127.0.0.1:7233"
 DEFAULT_NAMESPACE = "default"
 CONNECT_TIMEOUT = timedelta(seconds=10)
+
+TORN_PAUSES = (0.1, 0.2, 0.4, 0.8)
+"""Seconds to wait before a connection that was torn while it was made is made again."""
+
+_TORN = ("ConnectionReset", "BrokenPipe")
 
 # Long enough to sit out the restart of a frontend, short enough for a person to wait.
 READ_RETRY = temporalio.service.RetryConfig(
@@ -151,33 +157,44 @@ async def connect(
 ) -> Frontend:
     """Connect to `target` and return its frontend.
 
+    The SDK retries calls, and not the one that it connects with: that is done here, where the
+    connection broke. Where nobody listens, it is said at once.
+
     Raises:
         UnavailableError: Nobody listens there, or TLS does not come about.
         DeniedError: The server refused the credentials.
     """
+    pauses = iter(TORN_PAUSES)
+    while True:
+        try:
+            return Frontend(await _client(target, identity), pace)
+        except (RuntimeError, ValueError) as error:
+            pause = next(pauses, None) if any(sign in str(error) for sign in _TORN) else None
+            if pause is None:
+                raise connection_error(target, error) from error
+        await asyncio.sleep(pause)
+
+
+async def _client(target: Target, identity: str | None) -> temporalio.client.Client:
     converter = temporalio.converter.default()
     if target.codec_endpoint is not None:
         codec = CodecServer(target.codec_endpoint, target.namespace, target.codec_auth)
         converter = dataclasses.replace(converter, payload_codec=codec)
-    try:
-        client = await temporalio.client.Client.connect(
-            target.address,
-            namespace=target.namespace,
-            tls=target.tls,
-            api_key=target.api_key,
-            rpc_metadata=target.rpc_metadata,
-            data_converter=converter,
-            identity=identity,
-            retry_config=READ_RETRY,
-            connect_timeout=CONNECT_TIMEOUT,
-            runtime=_runtime(),
-            # The server spends a fifth of a scan's time on compressing answers of a kilobyte,
-            # time that the namespace's own workers need.
-            grpc_compression=temporalio.service.GrpcCompression.NONE,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise connection_error(target, error) from error
-    return Frontend(client, pace)
+    return await temporalio.client.Client.connect(
+        target.address,
+        namespace=target.namespace,
+        tls=target.tls,
+        api_key=target.api_key,
+        rpc_metadata=target.rpc_metadata,
+        data_converter=converter,
+        identity=identity,
+        retry_config=READ_RETRY,
+        connect_timeout=CONNECT_TIMEOUT,
+        runtime=_runtime(),
+        # The server spends a fifth of a scan's time on compressing answers of a kilobyte,
+        # time that the namespace's own workers need.
+        grpc_compression=temporalio.service.GrpcCompression.NONE,
+    )
 
 
 @cache
@@ -206,6 +223,8 @@ def connection_error(target: Target, error: Exception) -> StigmerOpsError:
         "dns error": "the host name cannot be resolved",
         "InvalidMessage": "it does not speak TLS",
         "invalid HTTP version": "it does not speak HTTP/2",
+        "ConnectionReset": "the connection was reset",
+        "BrokenPipe": "the connection was reset",
         "timed out": "no answer in time",
         "deadline": "no answer in time",
     }

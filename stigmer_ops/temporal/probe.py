@@ -69,7 +69,6 @@ _NOT_STARTED = frozenset(
         RPCStatusCode.INVALID_ARGUMENT,
         RPCStatusCode.NOT_FOUND,
         RPCStatusCode.PERMISSION_DENIED,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
         RPCStatusCode.UNAUTHENTICATED,
         RPCStatusCode.UNIMPLEMENTED,
     }
@@ -216,10 +215,10 @@ class StandaloneProber:
         self._open.add(activity_id)
         self._account.started += 1
         try:
+            # The request id makes a second delivery of the same start harmless.
             await self._frontend.call(
                 self._frontend.service.start_activity_execution,
                 self._request(activity_id, task_queue),
-                retry=False,
             )
         except RPCError as error:
             if error.status in _NOT_STARTED:

@@ -75,7 +75,7 @@ async def set_queue_rate(
         update_queue_rate_limit=update,
     )
     try:
-        await frontend.call(frontend.service.update_task_queue_config, request, retry=False)
+        await frontend.call(frontend.service.update_task_queue_config, request)
     except RPCError as error:
         raise frontend.translate(error, f"configure task queue {name}") from error
 

@@ -128,6 +128,24 @@ async def test_call_that_never_arrived_is_unknown_and_can_be_made_again(
     assert (proof.outcome, proof.answer_lost) == ("COMPLETED", False)
 
 
+async def test_extension_that_never_arrived_is_to_be_looked_at_before_it_is_made_again(
+    sandbox: Sandbox, trail: Path
+) -> None:
+    worker = HandWorker(sandbox.client)
+    await worker.started()
+
+    async def cut(method: str, _request: bytes) -> grpc.StatusCode | None:
+        return grpc.StatusCode.UNAVAILABLE if method in WRITES else None
+
+    async with unreliable(sandbox, intercept=cut) as (frontend, _):
+        write = await extension(frontend, await by_ids(frontend, worker), by=timedelta(hours=1))
+        with pytest.raises(UnavailableError, match="its timeouts are as they were") as lost:
+            await executed(frontend, write, trail)
+
+    # No fence would keep it from being done twice, should the first one arrive after all.
+    assert lost.value.next_step.startswith("stigmer-ops pending show ")
+
+
 async def test_somebody_elses_completion_is_not_taken_for_ours(
     sandbox: Sandbox, trail: Path
 ) -> None:
