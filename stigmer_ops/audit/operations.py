@@ -19,11 +19,21 @@ class RecordedOperation:
 
     Attributes:
         record: Its last record. Without an outcome, the operation is unfinished.
-        started: When its intent was written; None when that is not in this file.
+        intent: Its last record before a call; None when that is not in this file.
     """
 
     record: AuditRecord
-    started: datetime | None
+    intent: AuditRecord | None
+
+    @property
+    def started(self) -> datetime | None:
+        """When its intent was written; None when that is not in this file."""
+        return None if self.intent is None else self.intent.time
+
+    @property
+    def asked(self) -> AuditRecord:
+        """What says what was asked for: whoever only finds out the outcome knows less of it."""
+        return self.intent or self.record
 
     @property
     def ended(self) -> datetime | None:
@@ -67,19 +77,20 @@ def read_operations(
         InputError: There is no such file, or it cannot be read.
     """
     kept: dict[UUID, RecordedOperation] = {}
-    started: dict[UUID, datetime] = {}
+    intents: dict[UUID, AuditRecord] = {}
     cut, unreadable = False, 0
     for line in read_trail(path):
         if not isinstance(line.entry, AuditRecord):
             unreadable += line.entry is not Defect.TORN
             continue
         record = line.entry
+        before = kept.pop(record.operation_id, None)
         if record.outcome is None:
-            started[record.operation_id] = record.time
-            operation = RecordedOperation(record, record.time)
+            intents[record.operation_id] = record
+            operation = RecordedOperation(record, record)
         else:
-            operation = RecordedOperation(record, started.pop(record.operation_id, None))
-        kept.pop(record.operation_id, None)
+            known = None if before is None else before.intent
+            operation = RecordedOperation(record, intents.pop(record.operation_id, known))
         if wanted(operation):
             kept[record.operation_id] = operation
         if limit is not None and len(kept) > limit:

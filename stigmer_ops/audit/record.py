@@ -84,7 +84,12 @@ class Parameters:
         retryable: Whether the failure lets the activity's retry policy run on.
         start_to_close_timeout: The new timeout, counted from the start of the attempt.
         schedule_to_close_timeout: The new timeout, counted from the first scheduling.
+        schedule_to_start_timeout: The new timeout, counted from the scheduling of the attempt.
         heartbeat_timeout: The new timeout, counted from the last heartbeat.
+        start_to_close_timeout_before: As it was, where it is changed: what to put back.
+        schedule_to_close_timeout_before: Likewise.
+        schedule_to_start_timeout_before: Likewise.
+        heartbeat_timeout_before: Likewise.
         task_queue: The queue that was probed or configured.
         execution_id: The Stigmer execution whose result was delivered.
         plan_sha256: Digest of the plan that this operation is part of.
@@ -98,7 +103,12 @@ class Parameters:
     retryable: bool | None = None
     start_to_close_timeout: timedelta | None = None
     schedule_to_close_timeout: timedelta | None = None
+    schedule_to_start_timeout: timedelta | None = None
     heartbeat_timeout: timedelta | None = None
+    start_to_close_timeout_before: timedelta | None = None
+    schedule_to_close_timeout_before: timedelta | None = None
+    schedule_to_start_timeout_before: timedelta | None = None
+    heartbeat_timeout_before: timedelta | None = None
     task_queue: str | None = None
     execution_id: str | None = None
     plan_sha256: str | None = None

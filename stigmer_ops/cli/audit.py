@@ -86,7 +86,11 @@ def show(
     ] = 20,
     file: File = None,
 ) -> ExitCode:
-    """Show the latest operations, oldest first: who did what, why, and how it ended."""
+    """Show the latest operations, oldest first: who did what, why, and how it ended.
+
+    Of an extension, -o wide and the machine formats have every timeout as it was before, also where
+    its outcome was never written: that is what to put back.
+    """
     from stigmer_ops.audit import RecordedOperations, read_operations
     from stigmer_ops.render.audit import operations_table
 
@@ -170,8 +174,7 @@ def verify(
         "outcomes": {result.value: count for result, count in report.outcomes.items()},
         "sealed": report.sealed,
         "unfinished": [
-            operation_row(audit.RecordedOperation(record, record.time))
-            for record in report.unfinished
+            operation_row(audit.RecordedOperation(record, record)) for record in report.unfinished
         ],
     }
 

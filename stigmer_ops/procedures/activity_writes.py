@@ -29,6 +29,7 @@ from stigmer_ops.handshake.write_plan import (
     ResultContent,
     WritePlan,
 )
+from stigmer_ops.procedures.audited_timeouts import timeout_parameters
 from stigmer_ops.temporal.attempt import locate
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.proof import aftermath_of
@@ -187,15 +188,8 @@ def _parameters(plan: WritePlan) -> Parameters:
                 failure_message=Fingerprint.of(message.encode()),
                 retryable=retryable,
             )
-        case TimeoutChange(after=after, changed=changed):
-            return replace(
-                common,
-                **{
-                    f"{name}_timeout": getattr(after, name)
-                    for name in changed
-                    if name != "schedule_to_start"
-                },
-            )
+        case TimeoutChange() as change:
+            return replace(timeout_parameters(change), token_fingerprint=common.token_fingerprint)
 
 
 def _detail(proof: Proof) -> str:

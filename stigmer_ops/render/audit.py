@@ -25,6 +25,7 @@ _COLUMNS = (
 )
 _WIDE_COLUMNS = (
     Column("DETAIL"),
+    Column("TIMEOUTS"),
     Column("HOST"),
     Column("NAMESPACE"),
     Column("SERVER"),
@@ -82,9 +83,22 @@ def _cells(operation: Mapping[str, Any]) -> list[Cell]:
         str(outcome.get("proof_event_id", "-")),
         operation["reason"],
         outcome.get("detail") or "-",
+        _timeouts(operation["parameters"]),
         operation["host"],
         operation["namespace"],
         operation["server_address"],
         target.get("run_id", "-"),
         operation["operation_id"],
     ]
+
+
+def _timeouts(parameters: Mapping[str, Any]) -> str:
+    """Every timeout that was to be changed, with what it was: `start_to_close 3600s -> 7200s`."""
+    told = []
+    for key, after in parameters.items():
+        name = key.removesuffix("_timeout_seconds")
+        if name != key:
+            before = parameters.get(f"{name}_timeout_before_seconds")
+            was = "?" if before is None else f"{before:g}s"
+            told.append(f"{name} {was} -> {after:g}s")
+    return "; ".join(told) or "-"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from stigmer_ops.audit import (
     Target,
 )
 from stigmer_ops.cli.audit import ResultFilter
+from stigmer_ops.handshake.activity import Timeouts
+from stigmer_ops.handshake.extension import TimeoutChange
+from stigmer_ops.procedures.audited_timeouts import timeout_parameters
 from support.command_line import Finished, stigmer_ops
 
 HOSTILE = "order-\x1b[31m\u202e\nINC"
@@ -135,6 +139,28 @@ async def test_show_one_operation_by_its_id(path: Path) -> None:
     assert row["parameters"]["result"]["size_bytes"] == 2
     assert row["started"]
     assert row["ended"]
+
+
+async def test_show_tells_what_to_put_back_of_an_extension_whose_outcome_was_lost(
+    tmp_path: Path,
+) -> None:
+    opening = entry("order-9")
+    change = TimeoutChange(
+        before=Timeouts(start_to_close=timedelta(hours=1), schedule_to_start=timedelta(minutes=1)),
+        after=Timeouts(start_to_close=timedelta(hours=3), schedule_to_start=timedelta(minutes=9)),
+        deadline_before=None,
+        deadline=datetime.now(UTC),
+    )
+    intent = replace(opening.intent, parameters=timeout_parameters(change))
+    path = tmp_path / "extended.jsonl"
+    AuditTrail(path, now=lambda: datetime.now(UTC)).append(replace(opening, intent=intent))
+
+    wide = await run(path, "show", "-o", "wide", COLUMNS="400")
+    (row,) = (await run(path, "show", "-o", "jsonl", "--result", "unfinished")).lines
+
+    assert "start_to_close 3600s -> 10800s; schedule_to_start 60s -> 540s" in wide.out
+    assert row["parameters"]["start_to_close_timeout_before_seconds"] == 3600.0
+    assert row["parameters"]["schedule_to_start_timeout_before_seconds"] == 60.0
 
 
 async def test_show_limit_keeps_the_latest_and_says_that_there_are_more(path: Path) -> None:

@@ -56,10 +56,11 @@ async def test_attempt_outlives_its_first_deadline_with_the_same_token(
     assert proof.change.after.start_to_close == timedelta(seconds=3602)
     await asyncio.sleep(2.3)
     assert await worker.complete(token) == ("OK", "")
-    (_, outcome) = records(trail)
+    (intent, outcome) = records(trail)
     assert outcome.outcome is not None
     assert "start_to_close 2s -> 3602s" in outcome.outcome.detail
-    assert outcome.intent.parameters.start_to_close_timeout == timedelta(seconds=3602)
+    assert intent.intent.parameters.start_to_close_timeout == timedelta(seconds=3602)
+    assert intent.intent.parameters.start_to_close_timeout_before == timedelta(seconds=2)
 
 
 async def test_both_timeouts_are_raised_so_that_none_is_clamped(

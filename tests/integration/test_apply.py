@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from stigmer_ops.audit import AuditRecord
+from stigmer_ops.audit import AuditRecord, read_operations
 from stigmer_ops.diagnosis.diagnose import Systems
 from stigmer_ops.errors import ExitCode, InputError
 from stigmer_ops.handshake.plan import PlanHeader, PlanRow
@@ -267,6 +267,10 @@ async def test_extension_is_made_once_however_often_it_is_applied(
     workflow = await describe_workflow(frontend, name, "")
     assert workflow.pending[0].timeouts.start_to_close == timedelta(hours=25)
     assert frontend.calls["update_activity_options"] == 1
+    (operation,) = read_operations(path.with_name("audit.jsonl"), wanted=lambda _: True).operations
+    asked = operation.asked.intent.parameters
+    assert asked.start_to_close_timeout_before == timedelta(hours=24)
+    assert asked.start_to_close_timeout == timedelta(hours=25)
 
 
 async def test_extension_of_an_attempt_without_a_deadline_has_an_outcome_of_its_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def operation(text: str = "INC-1", *, proof: int | None = 9) -> RecordedOperatio
         outcome=outcome,
         previous="0" * 64,
     )
-    return RecordedOperation(record, NOW - HOUR)
+    return RecordedOperation(record, replace(record, outcome=None))
 
 
 def alert(text: str = "StigmerExternalActivityStuck") -> ActiveAlert:

@@ -30,6 +30,7 @@ from stigmer_ops.handshake.token import decode
 from stigmer_ops.handshake.token_validation import EndedActivity
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.handshake.write_plan import FailureContent
+from stigmer_ops.procedures.audited_timeouts import timeout_parameters
 from stigmer_ops.procedures.redelivery import FAILURE_TYPE, find_delivery
 from stigmer_ops.temporal import respond
 from stigmer_ops.temporal.attempt import LocatedAttempt, locate, reference_to_ids
@@ -352,12 +353,7 @@ class Extension:
             return _NOT_EXTENDABLE
         wanted = until or activity.deadline.time + timedelta(seconds=row.extend_by_seconds)
         change = deadline_moved_to(activity, wanted)
-        changed = {
-            f"{name}_timeout": getattr(change.after, name)
-            for name in change.changed
-            if name != "schedule_to_start"
-        }
-        parameters = Parameters(fenced=False, plan_sha256=self._sha256, **changed)
+        parameters = timeout_parameters(change, plan_sha256=self._sha256)
         effect = f"moves its deadline from {_time(activity.deadline.time)} to {_time(wanted)}"
         return Content(change, parameters, effect, until=wanted)
 

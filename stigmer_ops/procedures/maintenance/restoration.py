@@ -12,12 +12,13 @@ from uuid import uuid4
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from stigmer_ops.audit import Entry, Intent, Outcome, Parameters, Result
+from stigmer_ops.audit import Entry, Intent, Outcome, Result
 from stigmer_ops.errors import ExitCode, StigmerOpsError
 from stigmer_ops.handshake.activity import PendingActivity, Timeouts
 from stigmer_ops.handshake.extension import TimeoutChange, deadline_moved_to
 from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.procedures.apply.engine import target_of
+from stigmer_ops.procedures.audited_timeouts import timeout_parameters
 from stigmer_ops.procedures.maintenance.extension import Extended, extended_by
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
@@ -173,11 +174,6 @@ async def _send(world: World, wanted: Sequence[Restoration]) -> None:
 
 def _intent(world: World, fence: AttemptFence, change: TimeoutChange) -> Intent:
     frontend, operator = world.systems.external, world.operator
-    changed = {
-        f"{name}_timeout": getattr(change.after, name)
-        for name in change.changed
-        if name != "schedule_to_start"
-    }
     return Intent(
         command="maintenance end restore",
         operator=operator.name,
@@ -187,7 +183,7 @@ def _intent(world: World, fence: AttemptFence, change: TimeoutChange) -> Intent:
         namespace=frontend.namespace,
         server_address=frontend.address,
         target=target_of(fence),
-        parameters=Parameters(fenced=False, **changed),
+        parameters=timeout_parameters(change),
     )
 
 
