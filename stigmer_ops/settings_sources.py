@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from stigmer_ops.errors import SettingsError
 from stigmer_ops.settings import PREFIX, Settings, TaskQueues, ValuePath, leaves, variable_of
+from stigmer_ops.untrusted.yaml_text import YamlProblem, value_of, yaml_node
 
 NOT_SETTINGS = frozenset({"STIGMER_OPS_CONFIG", "STIGMER_OPS_TOKEN"})
 """Variables with our prefix that commands read, and that are no values of the settings."""
@@ -77,7 +79,7 @@ _Source = Iterator[tuple[ValuePath, Any, Origin]]
 
 
 def _variables(environment: Mapping[str, str]) -> _Source:
-    known = {variable_of(path): path for path, _ in leaves(Settings())}
+    known = {variable_of(path): path for path in _defaults()}
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
@@ -98,7 +100,7 @@ def _queue_variables(environment: Mapping[str, str]) -> _Source:
 
 
 def _parsed(path: ValuePath, text: str) -> object:
-    default = dict(leaves(Settings()))[path]
+    default = _defaults()[path]
     if isinstance(default, tuple):
         inner = text.strip().removeprefix("[").removesuffix("]")
         return [item.strip().strip("'\"") for item in inner.split(",") if item.strip()]
@@ -111,25 +113,20 @@ def _from_file(file: Path | None) -> _Source:
     if file is None:
         return
     try:
-        text = file.read_text(encoding="utf-8")
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = yaml_node(file.read_text(encoding="utf-8"))
+        if root is not None:
+            yield from _from_node(file, root, ())
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: not UTF-8 at byte {error.start}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SettingsError(f"{file}:{line}: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{file}: {error}") from error
-    if root is not None:
-        yield from _from_node(file, root, ())
+    except YamlProblem as error:
+        raise SettingsError(f"{file}:{error.line}: {error.problem}") from error
 
 
 def _from_node(file: Path, node: yaml.Node, above: ValuePath) -> _Source:
     if not isinstance(node, yaml.MappingNode):
-        value = yaml.SafeLoader("").construct_object(node, deep=True)
-        yield above, value, Origin(f"{file}:{node.start_mark.line + 1}")
+        yield above, value_of(node), Origin(f"{file}:{node.start_mark.line + 1}")
         return
     seen: set[str] = set()
     for key, child in node.value:
@@ -137,7 +134,7 @@ def _from_node(file: Path, node: yaml.Node, above: ValuePath) -> _Source:
         if name in seen:
             raise SettingsError(f"{file}:{line}: {'.'.join((*above, name))} is given twice")
         seen.add(name)
-        if not _is_known((*above, name)):
+        if (*above, name) not in _known_paths():
             raise SettingsError(
                 f"{file}:{line}: {'.'.join((*above, name))} is not a setting"
                 + _suggestion(name, _names_below(above)),
@@ -146,13 +143,15 @@ def _from_node(file: Path, node: yaml.Node, above: ValuePath) -> _Source:
         yield from _from_node(file, child, (*above, name))
 
 
-def _known_paths() -> Iterator[ValuePath]:
-    for path, _ in leaves(Settings()):
-        yield from (path[:length] for length in range(1, len(path) + 1))
+@cache
+def _defaults() -> dict[ValuePath, Any]:
+    return dict(leaves(Settings()))
 
 
-def _is_known(path: ValuePath) -> bool:
-    return path in set(_known_paths())
+@cache
+def _known_paths() -> dict[ValuePath, None]:
+    """Every value and every section, in the order of the settings."""
+    return dict.fromkeys(path[:size] for path in _defaults() for size in range(1, len(path) + 1))
 
 
 def _names_below(above: ValuePath) -> list[str]:

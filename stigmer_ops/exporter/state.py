@@ -24,6 +24,7 @@ from typing import Any, Self
 from stigmer_ops.errors import InputError, StigmerOpsError, UnavailableError
 from stigmer_ops.exporter.callbacks_feed import Watermark
 from stigmer_ops.exporter.callbacks_totals import Totals
+from stigmer_ops.untrusted.json_text import json_value
 
 KIND = "stigmer-ops/exporter-state"
 SCHEMA = 1
@@ -122,7 +123,7 @@ class StateFile:
         except OSError as error:
             raise self._refused(f"cannot be read: {error.strerror}") from error
         try:
-            plain = json.loads(content)
+            plain = json_value(content)
             kind, schema = plain["kind"], plain["schema"]
         except (ValueError, KeyError, TypeError) as error:
             raise self._refused("is damaged, or no state of an exporter") from error

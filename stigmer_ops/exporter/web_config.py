@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stigmer_ops.errors import InputError
+from stigmer_ops.untrusted.yaml_text import YamlProblem, value_of, yaml_node
 
 ClientAuth = Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"]
 """Those of Go's ClientAuthType that verify what they ask for."""
@@ -166,30 +167,23 @@ def parse(path: Path) -> WebConfig:
     Raises:
         InputError: With file and line of everything that is wrong.
     """
-    root = _composed(path)
+    try:
+        root = yaml_node(path.read_text(encoding="utf-8"))
+        values = None if root is None else value_of(root)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except YamlProblem as error:
+        raise InputError(f"{path}:{error.line}: {error.problem}") from None
     if root is None:
         return WebConfig()
     lines = dict(_places(root, (), path))
-    values: Any = yaml.SafeLoader("").construct_object(root, deep=True)
     try:
         return WebConfig.model_validate(values)
     except ValidationError as error:
         problems = (_problem(path, lines, one) for one in error.errors(include_input=False))
         raise InputError("\n".join(problems)) from None
-
-
-def _composed(path: Path) -> yaml.Node | None:
-    try:
-        return yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{path}:{line}: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _places(

@@ -25,6 +25,9 @@ result is accepted, and then fails the activity."""
 _ID_LIMIT = 1000
 """Bytes of an id; the frontend refuses longer ones."""
 
+_SHOWN = 40
+"""Characters that a message quotes: the first ones of a token say only where it is from."""
+
 _LONGEST_EXTENSION = 3650 * 86_400.0
 _TOKEN_NAMES = frozenset({"callbackToken", "callback_token", "taskToken", "task_token"})
 _ENDING = frozenset({Action.COMPLETE, Action.FAIL, Action.REDELIVER})
@@ -52,7 +55,8 @@ class Field:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        return f'must be text: "{value}"' if isinstance(value, int) else "must be text"
+        shown = str(value)[:_SHOWN]
+        return f'must be text: "{shown}"' if isinstance(value, int) else "must be text"
     # Lone surrogates, which neither protobuf nor a file can hold.
     lone = any("\ud800" <= character <= "\udfff" for character in value)
     return "is not valid text" if lone else ""
@@ -239,7 +243,7 @@ def _contradictions(
 def _unknown(name: str, known: Iterable[str]) -> Wrong:
     near = difflib.get_close_matches(str(name), list(known), 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return Wrong(name, f"unknown key {str(name)[:80]!r}{hint}")
+    return Wrong(name, f"unknown key {str(name)[:_SHOWN]!r}{hint}")
 
 
 def row_of(values: Mapping[str, Any]) -> PlanRow:

@@ -104,7 +104,10 @@ class Alertmanager:
         Raises:
             StigmerOpsError: It cannot be reached, or refuses us.
         """
-        return [_silence(record) for record in self._ask("GET", "silences")]
+        records = self._ask("GET", "silences")
+        if not isinstance(records, list):
+            raise self._not_alertmanager()
+        return [_silence(record) for record in records]
 
     def silence(self, silence_id: str) -> Silence | None:
         """One silence; None where Alertmanager does not know it any more.
@@ -132,7 +135,10 @@ class Alertmanager:
             "createdBy": silence.created_by,
             "comment": silence.comment,
         }
-        return str(self._ask("POST", "silences", body)["silenceID"])
+        answer = self._ask("POST", "silences", body)
+        if not isinstance(answer, dict) or "silenceID" not in answer:
+            raise self._not_alertmanager()
+        return str(answer["silenceID"])
 
     def expire(self, silence_id: str) -> None:
         """End a silence that is active or pending.
@@ -163,7 +169,7 @@ class Alertmanager:
                 f"Alertmanager at {self.shown_url} did not answer within {seconds:g} s",
                 next_step=_HOW,
             ) from error
-        except requests.JSONDecodeError as error:
+        except (requests.JSONDecodeError, RecursionError) as error:
             raise self._not_alertmanager() from error
         except requests.RequestException as error:
             raise UnavailableError(
@@ -189,18 +195,23 @@ class Alertmanager:
 def _silence(record: Any) -> Silence:  # noqa: ANN401 - JSON
     try:
         return Silence(
-            id=record["id"],
+            id=str(record["id"]),
             matchers=tuple(
-                Matcher(m["name"], m["value"], regex=m["isRegex"], equal=m.get("isEqual", True))
+                Matcher(
+                    str(m["name"]),
+                    str(m["value"]),
+                    regex=bool(m["isRegex"]),
+                    equal=bool(m.get("isEqual", True)),
+                )
                 for m in record["matchers"]
             ),
-            starts=datetime.fromisoformat(record["startsAt"]),
-            ends=datetime.fromisoformat(record["endsAt"]),
-            created_by=record["createdBy"],
-            comment=record["comment"],
-            state=record["status"]["state"],
+            starts=datetime.fromisoformat(record["startsAt"]).astimezone(UTC),
+            ends=datetime.fromisoformat(record["endsAt"]).astimezone(UTC),
+            created_by=str(record["createdBy"]),
+            comment=str(record["comment"]),
+            state=str(record["status"]["state"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnavailableError(
             "what answers as Alertmanager sent a silence that is none", next_step=_HOW
         ) from error

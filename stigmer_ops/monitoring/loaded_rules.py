@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import promql_parser
@@ -90,24 +90,22 @@ def loaded_rules(groups: Any) -> Iterator[LoadedRule]:  # noqa: ANN401 - JSON
     """The rules of an answer's `data.groups`.
 
     Raises:
-        LookupError: It is not of that form, as are the following.
-        TypeError: So too.
-        ValueError: So too.
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: It is not of that form.
     """
     for group in groups:
         for rule in group["rules"]:
             yield LoadedRule(
-                group["name"],
-                rule["name"],
+                str(group["name"]),
+                str(rule["name"]),
                 _definition(
-                    rule["query"],
+                    str(rule["query"]),
                     timedelta(seconds=rule.get("duration") or 0),
                     timedelta(seconds=rule.get("keepFiringFor") or 0),
-                    rule.get("labels") or {},
-                    rule.get("annotations") or {},
+                    _texts(rule.get("labels")),
+                    _texts(rule.get("annotations")),
                 ),
-                rule.get("lastError") or "",
-                tuple(_alert(rule["name"], alert) for alert in rule.get("alerts") or ()),
+                str(rule.get("lastError") or ""),
+                tuple(_alert(str(rule["name"]), alert) for alert in rule.get("alerts") or ()),
             )
 
 
@@ -178,10 +176,14 @@ def _duration(text: str | None) -> timedelta:
 def _alert(name: str, alert: Mapping[str, Any]) -> ActiveAlert:
     return ActiveAlert(
         name,
-        alert["state"],
+        str(alert["state"]),
         # Prometheus writes nanoseconds, of which datetime takes six digits.
-        datetime.fromisoformat(alert["activeAt"]),
+        datetime.fromisoformat(alert["activeAt"]).astimezone(UTC),
         float(alert["value"]),
-        alert["labels"],
-        alert.get("annotations") or {},
+        _texts(alert["labels"]),
+        _texts(alert.get("annotations")),
     )
+
+
+def _texts(value: Any) -> dict[str, str]:  # noqa: ANN401 - JSON
+    return {str(name): str(text) for name, text in (value or {}).items()}

@@ -21,6 +21,8 @@ from stigmer_ops.monitoring.loaded_rules import LoadedRule, loaded_rules
 
 T = TypeVar("T")
 
+_NO_ANSWER = (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError)
+"""What reading an answer raises that is not Prometheus': JSON of another form, or none."""
 _HOW = "check --prometheus, or monitoring.prometheus in stigmer-ops config show"
 
 
@@ -114,10 +116,7 @@ class Prometheus:
         # The client knows no such call.
         url, seconds = f"{self.url}/api/v1/rules", self._timeout.total_seconds()
         groups = self._ask(lambda: self._session.get(url, timeout=seconds).json()["data"]["groups"])
-        try:
-            return list(loaded_rules(groups))
-        except (LookupError, TypeError, ValueError) as error:
-            raise self._not_prometheus() from error
+        return self._ask(lambda: list(loaded_rules(groups)))
 
     def data(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """What `/api/v1/PATH` answers, such as metadata, for which the client has no call.
@@ -136,12 +135,14 @@ class Prometheus:
             raise UnavailableError(
                 f"{self.shown_url} did not answer within {seconds:g} s", next_step=_HOW
             ) from error
-        except (requests.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+        except requests.JSONDecodeError as error:
             raise self._not_prometheus() from error
         except requests.RequestException as error:
             raise UnavailableError(
                 f"cannot reach Prometheus at {self.shown_url}: {reason_of(error)}", next_step=_HOW
             ) from error
+        except _NO_ANSWER as error:
+            raise self._not_prometheus() from error
 
     def _not_prometheus(self) -> UnavailableError:
         return UnavailableError(
@@ -157,7 +158,7 @@ class Prometheus:
     def _error_of(self, response: requests.Response) -> StigmerOpsError:
         try:
             told = str(response.json()["error"])
-        except (ValueError, KeyError, TypeError):
+        except _NO_ANSWER:
             told = ""
         status = f"{response.status_code} {response.reason}"
         if told and response.status_code in (400, 422):
@@ -171,17 +172,21 @@ def _samples(result: Any) -> list[Sample]:  # noqa: ANN401 - JSON
     if result and not isinstance(result[0], dict):
         # A scalar or string is one pair of time and value.
         return [Sample({}, _number(result[1]))]
-    return [Sample(series["metric"], _number(series["value"][1])) for series in result]
+    return [Sample(_labels(series), _number(series["value"][1])) for series in result]
 
 
 def _lines(result: Any) -> list[Line]:  # noqa: ANN401 - JSON
     return [
         Line(
-            series["metric"],
+            _labels(series),
             tuple((float(time), _number(value)) for time, value in series["values"]),
         )
         for series in result
     ]
+
+
+def _labels(series: Any) -> dict[str, str]:  # noqa: ANN401 - JSON
+    return {name: str(value) for name, value in series["metric"].items()}
 
 
 def _number(text: str) -> float:

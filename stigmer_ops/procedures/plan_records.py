@@ -99,7 +99,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         seen = set[str]()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value] # add returns None, which is the point
-        raise ValueError(f"{twice[:80]!r} is given twice")
+        raise ValueError(f"{twice[:40]!r} is given twice")
     return values
 
 

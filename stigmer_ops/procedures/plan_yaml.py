@@ -9,27 +9,37 @@ from typing import IO, Any
 
 import yaml
 from yaml.composer import Composer
-from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from stigmer_ops.errors import InputError
 from stigmer_ops.procedures.plan_records import Parsed, Problem
+from stigmer_ops.untrusted.yaml_text import YamlProblem, depth_after, value_of
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Where libyaml is there, it parses; composing and constructing are Python in any case."""
 
 
-class _Nodes(Composer, SafeConstructor, Resolver):
-    """Composes and constructs the nodes of a parser of either kind."""
+class _Nodes(Composer, Resolver):
+    """Composes the nodes of a parser of either kind."""
 
     def __init__(self, parser: Any) -> None:  # noqa: ANN401 - one of two unrelated classes
         Composer.__init__(self)
-        SafeConstructor.__init__(self)
         Resolver.__init__(self)
         self.line = 1
         self.check_event = parser.check_event
-        self.get_event = parser.get_event
         self.peek_event = parser.peek_event
+        self._next = parser.get_event
+        self._depth = 0
+
+    def get_event(self) -> yaml.Event:
+        """The next event.
+
+        Raises:
+            yaml.MarkedYAMLError: It goes too deep.
+        """
+        event: yaml.Event = self._next()
+        self._depth = depth_after(event, self._depth)
+        return event
 
     def node(self) -> yaml.Node:
         """The next node as a whole.
@@ -55,12 +65,6 @@ class _Nodes(Composer, SafeConstructor, Resolver):
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth == 0:
                 return
-
-    def value(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any JSON value
-        """What a node stands for."""
-        value = self.construct_object(node, deep=True)
-        self.constructed_objects.clear()
-        return value
 
 
 def yaml_records(file: IO[bytes], path: Path) -> Iterator[Parsed | Problem]:
@@ -97,7 +101,7 @@ def _header(nodes: _Nodes) -> Parsed | Problem:
             nodes.skip()
         else:
             entries.append((key, nodes.node()))
-    return _parsed(nodes, nodes.line, entries)
+    return _parsed(nodes.line, entries)
 
 
 def _rows(nodes: _Nodes) -> Iterator[Parsed | Problem]:
@@ -117,21 +121,21 @@ def _sequence(nodes: _Nodes) -> Iterator[Parsed | Problem]:
     while not nodes.check_event(yaml.SequenceEndEvent):
         node = nodes.node()
         if isinstance(node, yaml.MappingNode):
-            yield _parsed(nodes, _line(node), node.value)
+            yield _parsed(_line(node), node.value)
         else:
             yield Problem(_line(node), "a row is a mapping")
     nodes.get_event()
 
 
-def _parsed(nodes: _Nodes, line: int, pairs: list[tuple[yaml.Node, yaml.Node]]) -> Parsed | Problem:
+def _parsed(line: int, pairs: list[tuple[yaml.Node, yaml.Node]]) -> Parsed | Problem:
     values: dict[str, Any] = {}
     lines: dict[str, int] = {}
     for key, value in pairs:
         name = str(key.value)
         if name in values:
-            return Problem(_line(key), f"{name[:80]!r} is given twice")
+            return Problem(_line(key), f"{name[:40]!r} is given twice")
         lines[name] = _line(key)
-        values[name] = nodes.value(value)
+        values[name] = value_of(value)
     return Parsed(line, values, lines)
 
 
@@ -147,7 +151,7 @@ def _told(path: Path) -> Iterator[None]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise InputError(f"{path}:{line}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+    except YamlProblem as error:
+        raise InputError(f"{path}:{error.line}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path}: not YAML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None

@@ -29,6 +29,7 @@ from stigmer_ops.temporal.callbacks import CallbackEvents, read_callback
 from stigmer_ops.temporal.executions import decoded
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event, events_backwards
+from stigmer_ops.untrusted.json_text import json_value
 
 FAILURE_TYPE = "StigmerExecutionFailed"
 """`ApplicationFailureInfo.type` of a redelivered failure; the editions have none in common."""
@@ -145,7 +146,7 @@ async def _arguments(stigmer: Frontend, events: CallbackEvents) -> dict[str, Any
         return {}
     payloads = await decoded(stigmer, list(events.input)[:1])
     try:
-        value = json.loads(payloads[0].data)
+        value = json_value(payloads[0].data)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
@@ -178,6 +179,8 @@ def _refused(execution: StigmerExecution, why: str) -> RefusedError:
 
 def without_token(value: Any) -> Any:  # noqa: ANN401 - JSON
     """The result as it may be shown: an execution holds the task token that it was given."""
+    if isinstance(value, list):
+        return [without_token(inner) for inner in value]
     if not isinstance(value, dict):
         return value
     return {

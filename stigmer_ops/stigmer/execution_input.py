@@ -8,8 +8,6 @@ Temporal's data converters and the protobuf JSON mapping.
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from stigmer_ops.stigmer.api import agentexecution_pb2, workflowexecution_pb2
+from stigmer_ops.untrusted.json_text import json_value
 
 _Message = type[agentexecution_pb2.AgentExecution] | type[workflowexecution_pb2.WorkflowExecution]
 
@@ -26,6 +25,14 @@ _MESSAGES: dict[str, _Message] = {
         workflowexecution_pb2.WorkflowExecution
     ),
 }
+
+
+_ID_LIMIT = 1000
+"""Characters: an id is part of a workflow's, which has as many bytes at most."""
+
+
+_SHOWN = 40
+"""Characters of metadata that a message quotes; whoever starts a workflow may write megabytes."""
 
 
 class UnreadableInputError(ValueError):
@@ -46,24 +53,36 @@ def read_execution_input(metadata: Mapping[str, bytes], data: bytes) -> Executio
     Raises:
         UnreadableInputError: Says why, never quoting the payload.
     """
-    encoding = metadata.get("encoding", b"").decode("ascii", "replace")
+    encoding = _named(metadata, "encoding")
     if encoding in ("json/protobuf", "json/plain"):
         return _from_json(data)
     if encoding == "binary/protobuf":
-        return _from_binary(metadata.get("messageType", b"").decode("ascii", "replace"), data)
-    raise UnreadableInputError(f"payload encoding {encoding or 'missing'!r}: is a codec needed?")
+        return _from_binary(_named(metadata, "messageType"), data)
+    shown = encoding[:_SHOWN] or "missing"
+    raise UnreadableInputError(f"payload encoding {shown!r}: is a codec needed?")
+
+
+def _named(metadata: Mapping[str, bytes], name: str) -> str:
+    return metadata.get(name, b"").decode("ascii", "replace")
 
 
 def _from_json(data: bytes) -> ExecutionInput:
     try:
-        execution = json.loads(data)
+        execution = json_value(data)
     except ValueError:
         raise UnreadableInputError("the payload says JSON and is not") from None
     if not isinstance(execution, dict):
         raise UnreadableInputError("the payload is no execution")
     metadata, spec, status = (_object(execution, name) for name in ("metadata", "spec", "status"))
     text = _token_text(spec) or _token_text(status)
-    return ExecutionInput(str(metadata.get("id", "")), _bytes_field(text))
+    return ExecutionInput(_id(metadata.get("id")), _bytes_field(text))
+
+
+def _id(value: object) -> str:
+    """An execution's id; empty where it cannot be one, as half a character or a megabyte cannot."""
+    if not isinstance(value, str) or len(value) > _ID_LIMIT:
+        return ""
+    return value.encode(errors="replace").decode()
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -82,14 +101,15 @@ def _bytes_field(text: str) -> bytes:
     standard = text.replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; another says that the text is not ASCII
         raise UnreadableInputError("the callback token is not base64") from None
 
 
 def _from_binary(message_type: str, data: bytes) -> ExecutionInput:
     message = _MESSAGES.get(message_type)
     if message is None:
-        raise UnreadableInputError(f"message type {message_type or 'missing'!r} is no execution")
+        shown = message_type[-_SHOWN:] or "missing"
+        raise UnreadableInputError(f"message type {shown!r} is no execution")
     try:
         execution = message.FromString(data)
     except DecodeError:

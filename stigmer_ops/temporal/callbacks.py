@@ -7,7 +7,6 @@ details which activity type it was.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +27,7 @@ from stigmer_ops.handshake.execution import (
 from stigmer_ops.temporal.describe import describe_workflow, failure_of, moment
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event, events_backwards
+from stigmer_ops.untrusted.json_text import json_value
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _FAR = 10**14  # milliseconds: the year 5138
@@ -203,7 +203,7 @@ def _json_detail(marker: MarkerRecordedEventAttributes, name: str) -> object:
     if not payloads:
         return None
     try:
-        return json.loads(payloads[0].data)
+        return json_value(payloads[0].data)
     except ValueError:
         return None
 

@@ -11,6 +11,7 @@ import asyncio
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from urllib.parse import quote
 
 from google.protobuf import json_format
@@ -20,6 +21,8 @@ from temporalio.converter import PayloadCodec
 from stigmer_ops.errors import DeniedError, UnavailableError, UsageError
 
 TIMEOUT_SECONDS = 10.0
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes: sixteen times what a message of Temporal's may have, and less than memory."""
 
 
 class _NoRedirection(urllib.request.HTTPRedirectHandler):
@@ -65,20 +68,25 @@ class CodecServer(PayloadCodec):
         body = json_format.MessageToJson(Payloads(payloads=payloads)).encode()
         answer = await asyncio.to_thread(self._exchange, f"{self.endpoint}/{operation}", body)
         try:
-            converted = json_format.Parse(answer, Payloads())
-        except json_format.ParseError as error:
+            converted = json_format.Parse(answer, Payloads()).payloads
+        except (json_format.ParseError, ValueError, RecursionError) as error:
             raise UnavailableError(
                 f"the codec server at {self.endpoint} did not answer with payloads",
                 next_step="check --codec-endpoint",
             ) from error
-        return list(converted.payloads)
+        if len(converted) != len(payloads):
+            raise UnavailableError(
+                f"the codec server at {self.endpoint} answered with {len(converted)} payloads "
+                f"to {len(payloads)}",
+                next_step="check the codec server's log",
+            )
+        return list(converted)
 
     def _exchange(self, url: str, body: bytes) -> bytes:
         request = urllib.request.Request(url, body, self._headers, method="POST")  # noqa: S310 - the scheme is checked above
         try:
             with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
-                answer: bytes = response.read()
-                return answer
+                answer: bytes = response.read(ANSWER_LIMIT + 1)
         except urllib.error.HTTPError as error:
             denied = error.code in (401, 403)
             kind = DeniedError if denied else UnavailableError
@@ -86,9 +94,15 @@ class CodecServer(PayloadCodec):
                 f"the codec server at {self.endpoint} answered {error.code} {error.reason}",
                 next_step="check --codec-auth" if denied else "check the codec server's log",
             ) from error
-        except (urllib.error.URLError, TimeoutError) as error:
-            reason = getattr(error, "reason", error)
+        except (OSError, HTTPException) as error:  # URLError and TimeoutError are of the former
+            reason = getattr(error, "reason", error) or type(error).__name__
             raise UnavailableError(
                 f"cannot reach the codec server at {self.endpoint}: {reason}",
                 next_step="check --codec-endpoint",
             ) from error
+        if len(answer) > ANSWER_LIMIT:
+            raise UnavailableError(
+                f"the codec server at {self.endpoint} answered with more than {ANSWER_LIMIT} bytes",
+                next_step="check --codec-endpoint",
+            )
+        return answer

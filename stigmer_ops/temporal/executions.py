@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import first_event
 from stigmer_ops.temporal.visibility import all_of, is_any_of, list_workflows, not_before
+from stigmer_ops.untrusted.json_text import json_value
 
 RUNNER_QUEUE_MEMO = "activityTaskQueue"
 
@@ -125,7 +125,7 @@ async def _runner_queue(frontend: Frontend, info: WorkflowExecutionInfo) -> str:
     if memo is None:
         return ""
     try:
-        name = json.loads((await decoded(frontend, [memo]))[0].data)
+        name = json_value((await decoded(frontend, [memo]))[0].data)
     except (ValueError, StigmerOpsError):
         return (
             ""  # a hint that only spares a call: without it, the pending activity names its queue

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from stigmer_ops.errors import InputError
 from stigmer_ops.monitoring.lint.model import Finding
+from stigmer_ops.untrusted.json_text import json_value
 
 _VERSION = 1
 _NUMBER = re.compile(r"\d+")
@@ -49,7 +50,7 @@ def read(path: Path) -> Counter[str]:
         InputError: There is no such file, or it is no baseline.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_value(path.read_bytes())
         if document["version"] != _VERSION:
             raise InputError(f"{path} is a baseline of version {document['version']}")
         return Counter(str(entry["fingerprint"]) for entry in document["findings"])

@@ -29,11 +29,10 @@ from math import inf, isinf
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stigmer_ops.errors import InputError
 from stigmer_ops.monitoring.lint.known import TARGET_LABELS, Kind, Known, KnownSeries
 from stigmer_ops.monitoring.lint.sources.rule_files import duration
+from stigmer_ops.untrusted.yaml_text import yaml_value
 
 _SAMPLE_NAME = re.compile(r"^([a-zA-Z_:][\w:]*)[{ ]", re.MULTILINE)
 _TYPES = ("counter", "gauge", "histogram", "summary", "untyped", "unknown", "info")
@@ -55,8 +54,8 @@ def read(path: Path) -> Known:
     try:
         if text.lstrip().startswith(("# HELP", "# TYPE")):
             return _exposed(text, str(path))
-        return _declared(yaml.safe_load(text), str(path))
-    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        return _declared(yaml_value(text), str(path))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         told = str(error).replace("\n", " ")
         raise InputError(
             f"{path} is no catalogue of metrics: {told}",

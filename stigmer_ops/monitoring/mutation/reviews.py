@@ -12,12 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from stigmer_ops.errors import InputError
 from stigmer_ops.monitoring.mutation.mutants import Mutant
 from stigmer_ops.monitoring.mutation.run import Score
+from stigmer_ops.untrusted.yaml_text import yaml_value
 
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -74,10 +74,10 @@ def read_reviews(path: Path) -> tuple[Review, ...]:
         InputError: It cannot be read, or is not of that form.
     """
     try:
-        return _REVIEWS.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or ())
+        return _REVIEWS.validate_python(yaml_value(path.read_text(encoding="utf-8")) or ())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 

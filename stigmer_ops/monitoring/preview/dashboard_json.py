@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from stigmer_ops.errors import InputError
+from stigmer_ops.untrusted.json_text import json_value
 
 
 class _Node(BaseModel):
@@ -239,8 +239,8 @@ def read(text: str, place: str) -> Dashboard:
         InputError: It is no JSON, or no dashboard of the classic schema.
     """
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        document = json_value(text)
+    except ValueError as error:
         raise InputError(f"{place}: not JSON: {error}") from None
     if isinstance(document, dict) and isinstance(document.get("dashboard"), dict):
         document = document["dashboard"]

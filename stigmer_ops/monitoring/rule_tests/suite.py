@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stigmer_ops.errors import InputError
+from stigmer_ops.untrusted.yaml_text import QUICK, YamlProblem, yaml_value
 
 Document = Mapping[str, Any]
 
@@ -106,10 +105,10 @@ def rules_of(path: Path) -> Iterator[Rule]:
 
 def _read(path: Path) -> object:
     try:
-        return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+        return yaml_value(path.read_bytes(), QUICK)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except yaml.YAMLError:
+    except YamlProblem:
         return None
 
 

@@ -27,6 +27,7 @@ from stigmer_ops.audit.file import append_durably
 from stigmer_ops.errors import ExitCode, RefusedError, StigmerOpsError
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.procedures.plan_file import PlanFile
+from stigmer_ops.untrusted.json_text import json_value
 
 SCHEMA_VERSION = 1
 _UNTOUCHED, _IN_DOUBT = 0, 1
@@ -212,12 +213,14 @@ class Journal:
         return whole
 
     def _parsed(self, content: bytes) -> JournalLine | None:
-        if not content.endswith(b"\n"):
+        if not content.endswith(b"\n") or len(content) > _LINE_LIMIT:
             return None
         try:
-            record = json.loads(content)
+            record = json_value(content)
             line = JournalLine(record.get("row", 0), record)
-            known = 0 <= line.row <= self.rows and line.state is not None
+            known = line.row in range(self.rows + 1) and line.state is not None
+            if "outcome" in record:
+                outcome_of(record)
         except (ValueError, TypeError, AttributeError):
             return None
         return line if known else None

@@ -19,6 +19,7 @@ from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.apply.journal import Journal
 from stigmer_ops.procedures.batch.messages import PageRange, Selection
 from stigmer_ops.procedures.plan_file import NumberedRow, PlanFile
+from stigmer_ops.untrusted.json_text import json_value
 
 PART_BYTES = 256 * 1024
 """Bytes of a page, and of one part of a larger one. Servers warn of payloads of 512 KiB and refuse
@@ -127,7 +128,7 @@ def rows_in(content: bytes) -> dict[int, PlanRow]:
     rows = {}
     try:
         for line in content.splitlines():
-            values = json.loads(line)
+            values = json_value(line)
             number = values.pop("row")
             rows[number] = row_of(values)
     except (KeyError, TypeError, AttributeError) as error:

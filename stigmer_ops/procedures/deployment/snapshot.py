@@ -12,6 +12,7 @@ from typing import Any
 from stigmer_ops.errors import InputError
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.summary import Summary
+from stigmer_ops.untrusted.json_text import json_value
 
 SCHEMA_VERSION = 1
 KIND = "DeploymentSnapshot"
@@ -78,11 +79,11 @@ def read_snapshot(path: Path, namespace: str) -> Snapshot:
         InputError: It cannot be read, is no snapshot, or is one of another namespace.
     """
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
+        whole = json_value(path.read_bytes())
         if (whole["kind"], whole["schema_version"]) != (KIND, SCHEMA_VERSION):
             raise ValueError(f"{whole['kind']} of version {whole['schema_version']}")
         found = Snapshot(
-            datetime.fromisoformat(whole["time"]),
+            datetime.fromisoformat(whole["time"]).astimezone(UTC),
             str(whole["namespace"]),
             int(whole["pending"]),
             {str(age): int(count) for age, count in whole["by_age"].items()},
@@ -90,7 +91,7 @@ def read_snapshot(path: Path, namespace: str) -> Snapshot:
         )
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{path} is no snapshot of version {SCHEMA_VERSION}",
             next_step=f"take one: stigmer-ops deploy preflight --snapshot {path}",

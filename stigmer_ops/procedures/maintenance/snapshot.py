@@ -18,6 +18,7 @@ from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
 from stigmer_ops.procedures.runner.step import StepResult, done
 from stigmer_ops.temporal.scan import scan
+from stigmer_ops.untrusted.json_text import json_value
 
 FILE_NAME = "snapshot.jsonl"
 _UNREADABLE_TOLD = 5
@@ -90,10 +91,10 @@ def read_snapshot(folder: Path) -> Iterator[PendingActivity]:
         with path.open(encoding="utf-8") as file:
             for line in file:
                 number += 1
-                yield activity_of(json.loads(line))
+                yield activity_of(json_value(line))
     except OSError as error:
         raise InputError(f"cannot read the snapshot {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}:{number}: this is not an activity of a snapshot") from error
 
 
@@ -136,10 +137,10 @@ def activity_of(record: dict[str, Any]) -> PendingActivity:
     """The activity that a snapshot keeps.
 
     Raises:
-        KeyError, TypeError, ValueError: It is none.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: It is none.
     """
-    fields: dict[str, Any] = {name: record.get(name, "") for name in _TEXTS}
-    fields |= {name: datetime.fromisoformat(record[name]) for name in _TIMES if name in record}
+    fields: dict[str, Any] = {name: str(record.get(name, "")) for name in _TEXTS}
+    fields |= {name: _time(record[name]) for name in _TIMES if name in record}
     timeouts = {
         name: timedelta(seconds=record[f"{name}_seconds"])
         for name in _TIMEOUTS
@@ -148,12 +149,16 @@ def activity_of(record: dict[str, Any]) -> PendingActivity:
     return PendingActivity(
         namespace="",
         state=ActivityState(record["state"]),
-        attempt=record["attempt"],
+        attempt=int(record["attempt"]),
         timeouts=Timeouts(**timeouts),
-        paused=record.get("paused", False),
-        standalone=record.get("standalone", False),
+        paused=bool(record.get("paused")),
+        standalone=bool(record.get("standalone")),
         **fields,
     )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _stamp(time: datetime | None) -> str | None:

@@ -21,6 +21,7 @@ from uuid import UUID, uuid4
 from stigmer_ops.audit.file import append_durably, open_locked
 from stigmer_ops.errors import ExitCode, RefusedError, StigmerOpsError
 from stigmer_ops.procedures.runner.step import StepResult, StepState
+from stigmer_ops.untrusted.json_text import json_value
 
 SCHEMA_VERSION = 1
 FILE_NAME = "journal.jsonl"
@@ -184,7 +185,7 @@ class ProcedureJournal:
         lines = content.splitlines(keepends=True)
         for number, line in enumerate(lines, 1):
             try:
-                self._take(json.loads(line) if line.endswith(b"\n") else {})
+                self._take(json_value(line) if line.endswith(b"\n") else {})
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if number == len(lines):  # an interrupted write
                     break
@@ -330,11 +331,22 @@ def read_journal(folder: Path) -> ProcedureJournal:
 
 
 def runs(parent: Path) -> list[Path]:
-    """The folders of the runs below `parent`, oldest first."""
+    """The folders of the runs below `parent`, oldest first.
+
+    Raises:
+        ProcedureJournalError: The folder cannot be read.
+    """
     try:
         return sorted(each for each in parent.iterdir() if each.name.isdecimal())
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise ProcedureJournalError(
+            f"cannot read the folder of journals {parent}: {error.strerror or error}",
+            not_done="nothing was changed",
+            next_step=f"ls -ld {parent}; put it right, or set STIGMER_OPS_PROCEDURES_PATH to "
+            "another folder",
+        ) from error
 
 
 def next_run(parent: Path) -> Path:

@@ -18,10 +18,9 @@ from yaml.events import (
 
 from stigmer_ops.monitoring.lint.model import Place
 from stigmer_ops.monitoring.lint.sources.tree import Mapping, Node, Scalar, Sequence
+from stigmer_ops.untrusted.yaml_text import MAXIMUM_WEIGHT, depth_after
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-MAXIMUM_WEIGHT = 1_000_000
-"""Scalars in a document when its aliases are written out; more is an attack on the reader."""
 
 
 class TreeError(Exception):
@@ -92,6 +91,7 @@ class _Builder:
         return None
 
     def _begin(self, event: SequenceStartEvent | MappingStartEvent) -> None:
+        depth_after(event, len(self._open))
         kind = Sequence if isinstance(event, SequenceStartEvent) else Mapping
         line, column, start, _ = _span(event)
         node = kind(line, column, start, start)
