@@ -7,18 +7,28 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stigmer_ops.errors import UnavailableError
-from stigmer_ops.handshake.activity import ActivityKey
-from stigmer_ops.handshake.execution import Claim, Edition, TokenState
+from stigmer_ops.handshake.execution import Edition
 from stigmer_ops.handshake.token.task import fingerprint
 from stigmer_ops.logs.correlate import Correlator
-from stigmer_ops.logs.result import Correlation, Handshake
 from stigmer_ops.logs.selection import Selector
 from stigmer_ops.logs.sources import LogFile
 from stigmer_ops.logs.verdicts import VERDICTS
+from support.correlations import (
+    ENDS,
+    KEY,
+    NOISE,
+    SUCCESS,
+    WRITTEN,
+    correlate,
+    line,
+    only,
+    stigmer,
+    zigflow,
+)
 from support.log_lines import (
     ACTIVITY,
     AT,
@@ -30,76 +40,12 @@ from support.log_lines import (
     STIGMER_RUN,
     WORKFLOW,
     Layout,
-    ids_of,
-    python_runner,
     spring_console,
     temporal_go,
     token,
     token_text,
     zerolog_json,
 )
-
-WRITTEN = datetime(2026, 1, 22, 12, tzinfo=UTC)
-KEY = ActivityKey(WORKFLOW, RUN, ACTIVITY)
-NOISE = b"2026-01-22T10:11:12Z INF nothing of interest, execution_id=noise\n"
-
-
-def line(
-    message_id: str,
-    seconds: float = 0,
-    layout: Layout = temporal_go,
-    tail: str = "",
-    /,
-    **ids: str,
-) -> bytes:
-    """A line `seconds` after the beginning; `tail` goes before the line end."""
-    message = MESSAGE[message_id]
-    written = layout(message, ids_of(message, **ids), AT + timedelta(seconds=seconds))
-    return written.rstrip(b"\n") + tail.encode() + b"\n"
-
-
-def zigflow(**ids: str) -> bytes:
-    return (
-        line("zigflow-token-extracted", 0, **{**ids, "execution": ""})
-        + line("zigflow-execution-created", 2, **ids)
-        + line("zigflow-returned-pending", 2, **ids)
-    )
-
-
-def stigmer(*message_ids: str, start: float = 1, **ids: str) -> bytes:
-    return b"".join(line(each, start + at, **ids) for at, each in enumerate(message_ids))
-
-
-def correlate(
-    files: Mapping[str, bytes] | bytes,
-    selector: Selector | None = None,
-    claims: Mapping[str, Claim] | None = None,
-) -> Correlation:
-    with Correlator(selector=selector) as correlator:
-        for name, content in ({"a.log": files} if isinstance(files, bytes) else files).items():
-            correlator.read(LogFile(name, WRITTEN), io.BytesIO(content))
-        correlator.link(claims or {})
-        return correlator.result()
-
-
-def only(found: Correlation) -> Handshake:
-    (handshake,) = found.handshakes
-    return handshake
-
-
-SUCCESS = {
-    "zigflow.log": NOISE + zigflow() + NOISE,
-    "stigmer.log": NOISE * 3
-    + line("go-token-received", 1, zerolog_json)
-    + line("go-workflow-started", 3)
-    + line("go-token-detected", 3)
-    + line("go-workflow-completed", 60)
-    + line("go-callback-scheduled", 60)
-    + line("go-callback-started", 61)
-    + line("go-callback-delivered", 62),
-    "runner.log": line("runner-started", 5, python_runner)
-    + line("runner-completed", 59, python_runner),
-}
 
 
 def test_a_handshake_over_three_services_is_one_timeline() -> None:
@@ -149,24 +95,6 @@ def test_without_a_selector_there_is_one_summary_a_handshake_and_no_timeline() -
     assert handshake.last is not None
     assert handshake.first is not None
     assert handshake.last - handshake.first == timedelta(seconds=62)
-
-
-ENDS = {
-    "delivered": zigflow() + stigmer("go-token-detected", "go-callback-delivered"),
-    "callback-failed": zigflow()
-    + stigmer("go-token-detected", "go-callback-started")
-    + line("go-callback-failed", 9, temporal_go, " error workflow execution already completed"),
-    "token-missing": stigmer("go-token-received", "go-callback-without-token"),
-    "create-failed": line("zigflow-token-extracted", execution="")
-    + line("zigflow-create-failed", 1, temporal_go, " error agent not found", execution=""),
-    "no-callback-code": zigflow()
-    + stigmer("go-workflow-started", "go-workflow-completed", kind="workflow"),
-    "outcome-not-joined": line("java-token-received", 0, spring_console)
-    + line("java-callback-started", 1, spring_console)
-    + b"2026-01-22T10:12:00Z INFO SystemActivitiesImpl - External activity completed successfully "
-    b"tokenPreview=CiQ2YWM3ZjM2OS0xYjJj...\n",
-    "stopped": zigflow() + stigmer("go-token-received", "go-token-detected"),
-}
 
 
 @pytest.mark.parametrize("verdict", ENDS)
@@ -338,50 +266,6 @@ def test_a_whole_token_in_a_line_joins_and_is_never_shown() -> None:
     assert fingerprint(token(attempt=3)) in handshake.timeline[0].error
 
 
-CLAIM = Claim(
-    TokenState.WHOLE,
-    fingerprint=fingerprint(token()),
-    workflow_id=WORKFLOW,
-    run_id=RUN,
-    activity_id=ACTIVITY,
-    attempt=1,
-)
-
-
-def test_what_no_line_says_is_asked_and_joined() -> None:
-    correlator = Correlator()
-    extracted = line("zigflow-token-extracted", execution="")
-    correlator.read(LogFile("z.log", WRITTEN), io.BytesIO(extracted))
-    correlator.read(LogFile("s.log", WRITTEN), io.BytesIO(line("go-token-received", 1)))
-
-    assert correlator.unlinked_executions() == [EXECUTION]
-    correlator.link({EXECUTION: CLAIM})
-    assert correlator.unlinked_executions() == []
-
-    handshake = only(correlator.result())
-    assert handshake.lines == 2
-    assert handshake.activities == (KEY,)
-    assert handshake.fingerprints == (CLAIM.fingerprint,)
-
-
-def test_a_token_that_temporal_shows_to_be_damaged_is_noted() -> None:
-    damaged = Claim(TokenState.DOUBLE_ENCODED)
-
-    handshake = only(correlate(line("go-token-received"), claims={EXECUTION: damaged}))
-
-    assert any("double-encoded" in note for note in handshake.notes)
-    assert any("nothing names the external activity" in note for note in handshake.notes)
-
-
-def test_with_an_execution_asked_for_only_its_link_is_wanted() -> None:
-    lines = b"".join(line("go-token-received", execution=f"aex_{n}") for n in range(5))
-
-    with Correlator(selector=Selector(execution_id="aex_2")) as correlator:
-        correlator.read(LogFile("s.log", WRITTEN), io.BytesIO(lines))
-
-        assert correlator.unlinked_executions() == ["aex_2"]
-
-
 def test_a_full_disk_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stigmer_ops.logs.spool._IN_MEMORY_BYTES", 1)
     monkeypatch.setattr("tempfile.tempdir", "/dev/full")
@@ -391,52 +275,6 @@ def test_a_full_disk_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
         Correlator(selector=Selector(execution_id=EXECUTION)) as correlator,
     ):
         correlator.read(LogFile("s.log", WRITTEN), io.BytesIO(SUCCESS["stigmer.log"]))
-
-
-STIGMER_WORKFLOW = f"stigmer/agent-execution/invoke/{EXECUTION}"
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        Selector(execution_id=EXECUTION),
-        Selector(workflow_id=WORKFLOW),
-        Selector(workflow_id=WORKFLOW, activity_id=ACTIVITY),
-        Selector(workflow_id=WORKFLOW, run_id=RUN, activity_id=ACTIVITY),
-        Selector(activity_id=ACTIVITY, execution_id=EXECUTION),
-        Selector(run_id=RUN),
-        Selector(run_id=STIGMER_RUN),
-        Selector(workflow_id=STIGMER_WORKFLOW),
-        Selector(workflow_id=STIGMER_WORKFLOW, run_id=STIGMER_RUN),
-    ],
-)
-def test_a_handshake_is_found_by_any_of_its_ids(selector: Selector) -> None:
-    other = zigflow(execution="aex_2", workflow="order-2", run="run-2", activity="9")
-
-    assert only(correlate({**SUCCESS, "other.log": other}, selector)).execution_ids == (EXECUTION,)
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        Selector(execution_id="aex_unknown"),
-        Selector(workflow_id=WORKFLOW, activity_id="6"),
-        Selector(workflow_id="order-9"),
-        Selector(run_id="no-such-run"),
-        Selector(execution_id=EXECUTION, activity_id="6"),
-        Selector(workflow_id=STIGMER_WORKFLOW, run_id="no-such-run"),
-    ],
-)
-def test_ids_that_do_not_all_belong_find_nothing(selector: Selector) -> None:
-    assert correlate(SUCCESS, selector).handshakes == ()
-
-
-def test_another_token_than_the_one_asked_for_is_noted() -> None:
-    selector = Selector(execution_id=EXECUTION, fingerprint="sha256:0000000000000000")
-
-    handshake = only(correlate(SUCCESS, selector, {EXECUTION: CLAIM}))
-
-    assert any("another attempt" in note for note in handshake.notes)
 
 
 def test_executions_without_a_token_are_left_out_and_counted_unless_asked_for() -> None:
@@ -521,7 +359,6 @@ def test_the_order_of_lines_in_files_changes_no_verdict(seed: int, verdict: str)
 
 
 @given(st.integers(min_value=0, max_value=2**32), st.sampled_from(LAYOUTS))
-@settings(deadline=None)
 def test_many_handshakes_in_one_log_come_apart_again(seed: int, layout: Layout) -> None:
     lines = [
         line(message_id, n, layout, execution=f"aex_{n}", workflow=f"order-{n}", run=f"run-{n}")
