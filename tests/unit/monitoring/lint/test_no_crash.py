@@ -20,7 +20,7 @@ from stigmer_ops.monitoring.lint.run import Options, lint
 from stigmer_ops.monitoring.lint.sources.files import source_of
 
 OPTIONS = Options(date(2026, 11, 24), Known({"up": KnownSeries("up")}, ("app_",)))
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ANY_SIZE = settings(suppress_health_check=[HealthCheck.too_slow])
 
 KEYS = st.sampled_from(
     [
@@ -88,21 +88,21 @@ def rules(value: Any) -> dict[str, Any]:
     return {"groups": [{"name": "g", "rules": [value]}]}
 
 
-@QUICK
+@ANY_SIZE
 @given(DOCUMENTS)
 def test_any_yaml_ends_in_a_report(document: object) -> None:
     text = yaml.safe_dump(document, allow_unicode=True)
     assert report_on(("a.yaml", text)).counts.files == 1
 
 
-@QUICK
+@ANY_SIZE
 @given(st.dictionaries(KEYS, DOCUMENTS, max_size=8))
 def test_any_rule_ends_in_a_report(rule: object) -> None:
     text = yaml.safe_dump(rules(rule), allow_unicode=True)
     assert report_on(("a.yaml", text)).counts.rules == 1
 
 
-@QUICK
+@ANY_SIZE
 @given(st.dictionaries(KEYS, DOCUMENTS, max_size=8), st.dictionaries(KEYS, DOCUMENTS, max_size=8))
 def test_any_test_file_beside_any_rule_ends_in_a_report(test: object, rule: object) -> None:
     tests = yaml.safe_dump({"tests": [test], "rule_files": ["a.yaml"]}, allow_unicode=True)
@@ -110,14 +110,14 @@ def test_any_test_file_beside_any_rule_ends_in_a_report(test: object, rule: obje
     assert report_on(("t.yaml", tests), ("a.yaml", alert)).counts.test_files == 1
 
 
-@QUICK
+@ANY_SIZE
 @given(st.dictionaries(KEYS, DOCUMENTS, max_size=8))
 def test_any_dashboard_ends_in_a_report(keys: dict[str, object]) -> None:
     dashboard = {"title": "x", "panels": [keys], **keys}
     assert report_on(("d.json", json.dumps(dashboard))).counts.files == 1
 
 
-@QUICK
+@ANY_SIZE
 @given(st.text())
 @example("- ? [a]\n  : b\n? {x: y}\n: z")
 @example("&a [*a]")
@@ -129,7 +129,7 @@ def test_any_text_ends_in_a_report(text: str) -> None:
         assert report_on((path, text)).counts.files == 1
 
 
-@QUICK
+@ANY_SIZE
 @given(st.text(alphabet="abx_:(){}[]=~!\"'`\\,.+-*/%^<>@ 05mdhsoffsetbyndrul\n#$", max_size=60))
 def test_any_expression_ends_in_a_report(text: str) -> None:
     alert = yaml.safe_dump(rules({"alert": "A", "expr": text}))
@@ -137,7 +137,7 @@ def test_any_expression_ends_in_a_report(text: str) -> None:
     assert report_on(("a.yaml", alert), ("d.json", panel)).counts.alerts == 1
 
 
-@QUICK
+@ANY_SIZE
 @given(st.text(alphabet='{}$.labvue |"`()-:=/*rangifdqy\n', max_size=60))
 def test_any_template_ends_in_a_report(text: str) -> None:
     alert = {"alert": "A", "expr": "up == 0", "annotations": {"description": text}}
