@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := check
-.PHONY: check install demo test test-unit lint fmt generate check-generated bench dist mutation picture packages clean
+.PHONY: check install demo test test-unit lint fmt generate check-generated bench dist mutation picture packages fuzz clean
 
 check: lint test
 
@@ -68,6 +68,11 @@ dist: install
 # Breaks each rule in every way, to see whether its tests notice. Takes minutes.
 mutation: install packages
 	$(BIN)/stigmer-ops alerts test --mutate --no-progress
+
+# Looks for what readers of foreign content stumble over, five minutes for each: FUZZ="token plan".
+fuzz: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import Payload
@@ -20,6 +15,7 @@ from temporalio.common import RawValue
 
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import stigmer_ops
+from support.http_answers import answering
 from support.pending import hand_worker, new_client
 
 SECRET = "correct-horse-battery-staple"
@@ -27,42 +23,12 @@ CLOSED = "127.0.0.1:1"
 """An address that refuses connections."""
 
 
-@contextmanager
-def answering(status: int, headers: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """A server that answers so to everything: its URL, and the credentials that it was given."""
-    given: list[str] = []
-
-    class Answer(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            given.append(self.headers["Authorization"] or "")
-            self.rfile.read(int(self.headers["Content-Length"] or 0))
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": "0"}.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        do_GET = do_POST = answer
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep the tests' output quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", given
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_codec_credentials_do_not_follow_a_redirection(sandbox: Sandbox, status: int) -> None:
     worker = hand_worker(await new_client(sandbox))
     await worker.started()
     with (
-        answering(200, {}) as (elsewhere, stolen),
+        answering() as (elsewhere, stolen),
         answering(status, {"Location": f"{elsewhere}/encode"}) as (endpoint, given),
     ):
         done = await stigmer_ops(

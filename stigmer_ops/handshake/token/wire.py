@@ -204,6 +204,13 @@ def read_fields(data: bytes) -> Iterator[RawField]:
         yield RawField(number, wire_type, value, cursor.begin, value_offset, cursor.at)
 
 
+LONGEST = 1 << 14
+"""Bytes that are read: a token has a few hundred, and ids of 1,000 at most.
+
+Whoever may start a workflow may put megabytes where its token belongs, which take seconds each.
+"""
+
+
 class Message:
     """What was read of a message so far.
 
@@ -222,8 +229,10 @@ class Message:
         would pass for the second; no server writes one twice.
 
         Raises:
-            Fault: The data is truncated, malformed or another message.
+            Fault: The data is truncated, malformed or another message, or enormous.
         """
+        if len(data) > LONGEST:
+            raise Fault(FaultKind.MALFORMED, LONGEST, "there is more than any token has")
         for raw in read_fields(data):
             known = self.schema.get(raw.number)
             if known is None:
