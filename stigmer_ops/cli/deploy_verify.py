@@ -16,6 +16,7 @@ from stigmer_ops.cli.check import access_of
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.confirmation import confirmed, require_writable
 from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.deploy_rollback import COMMAND, carry_on, code_of, roll_back
 from stigmer_ops.cli.option_sets import Connection, Mutation, parse_duration
 from stigmer_ops.cli.procedure_run import Execute
 from stigmer_ops.cli.prometheus import PrometheusUrl, prometheus_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from stigmer_ops.procedures.deployment.sample import Sample
     from stigmer_ops.procedures.deployment.snapshot import Snapshot
     from stigmer_ops.procedures.deployment.sources import Sampler
+    from stigmer_ops.procedures.kubectl import Kubectl
     from stigmer_ops.render.deploy import Outcome, Show
     from stigmer_ops.render.output import Record
 
@@ -36,7 +38,6 @@ app = typer.Typer()
 
 WATCH_FOR = timedelta(minutes=30)
 EVERY = timedelta(seconds=15)
-COMMAND = "deploy verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,12 @@ async def verify(
     what workers have registered, by Prometheus where one is configured, else by Temporal alone.
     Exit 1: a limit does not hold at the end or did not for too long, or something rolls back. The
     rollback is shown; with --execute it is run, without asking again. Exit 3: something could not
-    be read to the end.
+    be read to the end. Exit 5: the rollback was begun and is not done: the same command, run again,
+    carries it to its end before anything is watched.
     """
     from stigmer_ops.procedures.deployment.rollback import World
     from stigmer_ops.procedures.kubectl import Kubectl
+    from stigmer_ops.render.procedure import task_records
 
     settings = invocation.settings
     wanted = Wanted(
@@ -133,6 +136,11 @@ async def verify(
     before = _before(snapshot, namespace)
     kubectl = Kubectl(settings.kubernetes, execute=execute)
     world = World(kubectl, {} if before is None else before.revisions)
+    _require_able(invocation, mutation, namespace, kubectl)
+    if kubectl.runs:
+        carried_on = await carry_on(invocation, connection, mutation, wanted.deployments, kubectl)
+        if carried_on is not None:
+            return carried_on
     if not _agreed(invocation, mutation, namespace, wanted, world):
         return ExitCode.OK
     async with _sampler(invocation, connection, prometheus) as sampler:
@@ -141,9 +149,8 @@ async def verify(
     outcome = replace(outcome, rollback=() if outcome.passed else commands)
     code = ExitCode.OK if outcome.passed else ExitCode.FINDINGS
     if outcome.verification.triggered and execute:
-        code, outcome = await _roll_back(
-            invocation, connection, mutation, wanted.deployments, world, outcome
-        )
+        standing = await roll_back(invocation, connection, mutation, wanted.deployments, world)
+        code, outcome = code_of(standing), replace(outcome, steps=task_records(standing))
     _write(invocation, outcome)
     only_unknown = not (
         outcome.smoke_failure or outcome.verification.triggered or outcome.verification.broken
@@ -157,22 +164,32 @@ def _before(path: Path | None, namespace: str) -> Snapshot | None:
     return None if path is None else read_snapshot(path, namespace)
 
 
+def _require_able(
+    invocation: Invocation, mutation: Mutation, namespace: str, kubectl: Kubectl
+) -> None:
+    """Refuse a rollback that must not be run, or cannot be, before anything is watched.
+
+    Raises:
+        StigmerOpsError: It is refused, or kubectl is missing.
+    """
+    if kubectl.execute or mutation.dry_run:
+        require_writable(invocation, mutation, namespace)
+    if kubectl.execute and not mutation.dry_run and not kubectl.runs:
+        raise CapabilityError(
+            f"the rollback cannot be run: {kubectl.why_not}",
+            not_done="nothing was watched",
+            next_step="put kubectl on PATH, or leave --execute out and type what is shown",
+        )
+
+
 def _agreed(
     invocation: Invocation, mutation: Mutation, namespace: str, wanted: Wanted, world: World
 ) -> bool:
     """Show what may be done, and have it confirmed where something may; whether to go on.
 
     Raises:
-        StigmerOpsError: It is refused, or cannot be done.
+        StigmerOpsError: It is refused.
     """
-    if wanted.execute or mutation.dry_run:
-        require_writable(invocation, mutation, namespace)
-    if wanted.execute and not mutation.dry_run and not world.kubectl.runs:
-        raise CapabilityError(
-            f"the rollback cannot be run: {world.kubectl.why_not}",
-            not_done="nothing was watched",
-            next_step="put kubectl on PATH, or leave --execute out and type what is shown",
-        )
     if not wanted.execute and not mutation.dry_run:
         return True
     commands = [str(one) for one in world.commands(wanted.deployments)]
@@ -314,35 +331,6 @@ def _view(invocation: Invocation, until: datetime) -> AbstractContextManager[Sho
     if not invocation.output.for_people:
         return deploy.silent()
     return deploy.screen(until) if invocation.screen else deploy.plain_lines()
-
-
-async def _roll_back(
-    invocation: Invocation,
-    connection: Connection,
-    mutation: Mutation,
-    deployments: tuple[str, ...],
-    world: World,
-    outcome: Outcome,
-) -> tuple[ExitCode, Outcome]:
-    """Run the rollback, journalled and audited; what is left of it stays among the commands."""
-    from stigmer_ops.cli.procedure_run import author_of_run, carry_out, procedures_path
-    from stigmer_ops.procedures.deployment.rollback import rollback
-    from stigmer_ops.procedures.runner.journal import next_run, open_journal
-    from stigmer_ops.render.procedure import task_records
-
-    procedure = rollback(deployments)
-    folder = next_run(procedures_path(invocation) / procedure.name)
-    async with invocation.temporal(connection) as frontend:
-        author = author_of_run(invocation, mutation, frontend, COMMAND)
-    with open_journal(folder) as journal:
-        journal.open_head(procedure.name, {"deployments": list(deployments)}, invocation.now())
-        standing = await carry_out(invocation, journal, procedure.begin, world, author)
-    done = replace(outcome, steps=task_records(standing))
-    if standing.exit_code is ExitCode.OK:
-        return ExitCode.FINDINGS, done
-    left = [str(one) for one in world.commands(deployments)]
-    invocation.say("\n".join(["the rollback is not done; what is left of this:", *left]))
-    return ExitCode.PARTIAL, done
 
 
 def _write(invocation: Invocation, outcome: Outcome) -> None:

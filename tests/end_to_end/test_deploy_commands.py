@@ -16,7 +16,7 @@ from stigmer_ops.monitoring.rules import rule_files
 from stigmer_ops.sandbox import names
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.settings import Monitoring, Settings
-from support.command_line import Finished, stigmer_ops
+from support.command_line import Finished, killed_at, stigmer_ops
 from support.exposition import OPEN_LABELS, Labels, lively, served
 from support.kubectl import RecordingKubectl
 from support.prometheus import running_prometheus, wait_for_series
@@ -181,6 +181,7 @@ async def test_failing_callbacks_roll_back_exactly_what_was_deployed(
     assert cluster.state["deployments"]["stigmer-server"]["images"][-1] == {"app": "stigmer:1"}
     states = {step["step"]: step["state"] for step in verdict["rollback"]["steps"]}
     assert states == {
+        "revisions": "done",
         "roll-back-stigmer-server": "done",
         "roll-back-stigmer-service": "skipped",
     }
@@ -205,8 +206,69 @@ async def test_rollback_that_kubectl_refuses_is_partly_done_and_printed(
     assert done.code == 5, done.out + done.err
     assert "ROLL BACK" in done.out
     assert "was refused" in done.err
-    assert "the rollback is not done; what is left of this:" in done.err
+    assert "the same command again carries it on. What is left:" in done.err
     assert "rollout undo deployment/stigmer-server" in done.err
+
+
+DEPLOYED = ("stigmer-server", "stigmer-service")
+ROLLBACK_PLACES = {
+    "TaskBegun roll-back-stigmer-server": [],
+    "TaskNoted roll-back-stigmer-server": [],
+    "TaskEnded roll-back-stigmer-server": ["stigmer-server"],
+    "TaskNoted roll-back-stigmer-service": ["stigmer-server"],
+}
+"""Where the rollback is killed, and what has been rolled back by then."""
+
+
+async def test_rollback_that_was_cut_off_is_carried_on_and_nothing_is_undone_twice(
+    isolated_sandbox: Sandbox, own: dict[str, str], cluster: RecordingKubectl
+) -> None:
+    variables = {**isolated_sandbox.environment(), **own, **cluster.variables}
+    verify = ("deploy", "verify", "--no-smoke", *QUICK, *UNASKED, "-o", "json")
+    await isolated_sandbox.stop_worker("callback")
+    async with worker(isolated_sandbox.stigmer_client, names.AGENT_QUEUE, "1@new-pod", "other"):
+        for place, before in ROLLBACK_PLACES.items():
+            for name in DEPLOYED:
+                released(cluster, name)
+            await killed_at(place, *verify, "--for", "170s", variables=variables)
+            assert rolled_back(cluster) == before
+            known = len(cluster.calls)
+
+            shown = await deploy(variables, *verify[1:], "--dry-run")
+            done = await deploy(variables, *verify[1:])
+
+            assert (shown.code, shown.json["kind"]) == (0, "DeploymentRollbackPlan")
+            assert (done.code, done.json["kind"]) == (1, "DeploymentRollback"), done.err
+            assert {step["state"] for step in done.json["steps"]} == {"done"}
+            assert rolled_back(cluster) == [*DEPLOYED]
+            undone = [call for call in cluster.calls[known:] if "undo" in call]
+            assert len(undone) == len(DEPLOYED) - len(before)
+
+
+async def test_rollback_that_was_cut_off_before_another_deployment_is_not_carried_on(
+    isolated_sandbox: Sandbox, own: dict[str, str], cluster: RecordingKubectl
+) -> None:
+    variables = {**isolated_sandbox.environment(), **own, **cluster.variables}
+    verify = ("deploy", "verify", "--no-smoke", *QUICK, *UNASKED, "-o", "json")
+    async with worker(isolated_sandbox.stigmer_client, names.AGENT_QUEUE, "1@new-pod", "other"):
+        for name in DEPLOYED:
+            released(cluster, name)
+        place = "TaskEnded roll-back-stigmer-server"
+        await killed_at(place, *verify, "--for", "170s", variables=variables)
+    for name in DEPLOYED:
+        released(cluster, name)
+    writes = [call for call in cluster.calls if "undo" in call]
+
+    done = await deploy(variables, *verify[1:], "--for", "0s")
+
+    assert done.json["kind"] == "DeploymentVerdict", done.err
+    assert [call for call in cluster.calls if "undo" in call] == writes
+
+
+def rolled_back(cluster: RecordingKubectl) -> list[str]:
+    """The deployments whose image is the first one."""
+    deployments = cluster.state["deployments"]
+    return [name for name in DEPLOYED if deployments[name]["images"][-1] == {"app": "stigmer:1"}]
 
 
 async def test_rollback_that_could_not_be_run_is_refused_before_the_watch(

@@ -9,9 +9,8 @@ is as it was before.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,8 @@ from stigmer_ops.temporal.queue_rate import queue_rate, set_queue_rate
 from support.alertmanager import running_alertmanager, silences
 from support.audit import records
 from support.awaiting import ACTIVITY_ID, Awaiting, awaiting, together
-from support.command_line import Finished, environment, stigmer_ops
+from support.command_line import Finished, killed_at, stigmer_ops
 
-TESTS = Path(__file__).parent.parent
 QUEUE = "zigflow_execution"
 BEGIN = ("maintenance", "begin", "--for", "10m", "--margin", "1m", "--throttle", "7")
 CONSENT = ("--reason", "CHG-7 upgrade", "--yes", "--confirm-namespace", "default", "-o", "json")
@@ -178,18 +176,6 @@ class Population:
         return lost
 
 
-async def killed_at(place: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Run a command until it dies there."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "support.killed", place, *command, *CONSENT),
-        env={**environment(variables), "PYTHONPATH": str(TESTS)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == -9, f"{place}: {process.returncode}\n{out!r}\n{err!r}"
-
-
 async def maintenance(verb: str, *options: str, variables: Mapping[str, str]) -> Finished:
     return await stigmer_ops("maintenance", verb, *options, variables=variables)
 
@@ -228,7 +214,7 @@ async def window(
     await waiting.start()
     own = await waiting.timeouts(waiting.all)
     for place in PLACES:
-        await killed_at(place, BEGIN, variables)
+        await killed_at(place, *BEGIN, *CONSENT, variables=variables)
     cut_off = await maintenance("status", "-o", "json", variables=variables)
     assert (cut_off.code, cut_off.json["state"]) == (1, "beginning")
     begun = await stigmer_ops(*BEGIN, *CONSENT, variables=variables)
@@ -250,7 +236,7 @@ async def window(
     await together(waiting.unpause(name) for name in waiting.paused)
 
     for place in END_PLACES:
-        await killed_at(place, ("maintenance", "end"), variables)
+        await killed_at(place, "maintenance", "end", *CONSENT, variables=variables)
     cut_off = await maintenance("status", "-o", "json", variables=variables)
     assert (cut_off.code, cut_off.json["state"]) == (1, "ending")
     ended = await maintenance("end", *CONSENT, variables=variables)

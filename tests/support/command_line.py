@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TESTS = Path(__file__).parent.parent
 HARMLESS = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"}
 
 
@@ -69,3 +70,15 @@ async def stigmer_ops(
         ) from None
     assert process.returncode is not None
     return Finished(process.returncode, out.decode(), err.decode())
+
+
+async def killed_at(place: str, *arguments: str, variables: Mapping[str, str]) -> None:
+    """Run a command that dies at a place of its journal, as `support.killed` names them."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "support.killed", place, *arguments),
+        env={**environment(variables), "PYTHONPATH": str(TESTS)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == -9, f"{place}: {process.returncode}\n{out!r}\n{err!r}"

@@ -1,15 +1,28 @@
-"""The rollback: every deployment returns to its former revision, one after the other."""
+"""The rollback: every deployment returns to its former revision, one after the other.
+
+It may be cut off anywhere, and is carried on by its journal: which revision each deployment had is
+written down first, so that a resumed run undoes what it found then, and nothing deployed since.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from stigmer_ops.procedures.kubectl import Command, Kubectl
-from stigmer_ops.procedures.runner.journal import StepRecord
+from stigmer_ops.procedures.runner.journal import (
+    ProcedureJournal,
+    StepRecord,
+    read_journal,
+    runs,
+)
 from stigmer_ops.procedures.runner.step import Procedure, Step, StepResult, doing, done, skipped
 
+NAME = "rollback"
 PAGE = "deployment#mitigation"
+_REVISIONS = "revisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +50,81 @@ class World:
             for command in (self.undo(deployment), self.kubectl.rollout_status(deployment))
         ]
 
+    def parameters(self, deployments: Sequence[str]) -> dict[str, Any]:
+        """What the journal of a rollback is told: of what it is one, and where it leads back."""
+        return {**_which(self.kubectl, deployments), "revisions_before": dict(self.revisions)}
+
+
+def _which(kubectl: Kubectl, deployments: Sequence[str]) -> dict[str, Any]:
+    """What a rollback is known by when the same command is run again."""
+    return {
+        "context": kubectl.settings.context,
+        "kubernetes_namespace": kubectl.settings.namespace,
+        "deployments": list(deployments),
+    }
+
 
 def rollback(deployments: Sequence[str]) -> Procedure[World]:
     """The procedure, for these deployments."""
-    return Procedure("rollback", "Roll back a deployment", doing(*map(_step, deployments)))
+    steps = (_remembering(deployments), *map(_step, deployments))
+    return Procedure(NAME, "Roll back a deployment", doing(*steps))
+
+
+def left_in(journal: ProcedureJournal, deployments: Sequence[str]) -> list[str]:
+    """The deployments that are not rolled back yet."""
+    return [each for each in deployments if not journal.progress(_key(each)).state.settled]
+
+
+async def unfinished(
+    parent: Path, kubectl: Kubectl, deployments: Sequence[str]
+) -> ProcedureJournal | None:
+    """The journal of the latest rollback of these deployments, if it can be carried on.
+
+    It cannot where it has come to its end, and where something that it had not begun with has
+    another revision now: then somebody has deployed again, and that is not what it was about.
+
+    Args:
+        parent: Folder of all rollbacks.
+        kubectl: Kubernetes.
+        deployments: As the command was told them.
+
+    Raises:
+        ProcedureJournalError: A journal cannot be read.
+        KubectlError: A revision cannot be read.
+    """
+    which = _which(kubectl, deployments)
+    for folder in reversed(runs(parent)):
+        journal = read_journal(folder)
+        if which.items() <= journal.parameters.items():
+            left = left_in(journal, deployments)
+            known = left and not await _overtaken(kubectl, journal, left)
+            return journal if known else None
+    return None
+
+
+async def _overtaken(kubectl: Kubectl, journal: ProcedureJournal, left: Sequence[str]) -> bool:
+    remembered = journal.progress(_REVISIONS).data.get("revisions", {})
+    untouched = [each for each in left if not journal.progress(_key(each)).notes]
+    return any([await kubectl.revision(each) != remembered.get(each) for each in untouched])
+
+
+def _remembering(deployments: Sequence[str]) -> Step[World]:
+    async def act(world: World, _record: StepRecord) -> StepResult:
+        revisions = {each: await world.kubectl.revision(each) for each in deployments}
+        told = ", ".join(f"{name} has revision {revision}" for name, revision in revisions.items())
+        return done(told, {"revisions": revisions})
+
+    return Step(
+        id=_REVISIONS,
+        sentence="Write down which revision each deployment has",
+        page=PAGE,
+        act=act,
+        writes=False,
+    )
+
+
+def _key(deployment: str) -> str:
+    return f"roll-back-{deployment}"
 
 
 def _step(deployment: str) -> Step[World]:
@@ -55,7 +139,7 @@ def _step(deployment: str) -> Step[World]:
         return [str(command) for command in world.commands([deployment])]
 
     return Step(
-        id=f"roll-back-{deployment}",
+        id=_key(deployment),
         sentence=f"Return {deployment} to its former revision, and wait until its pods run",
         page=PAGE,
         act=act,
