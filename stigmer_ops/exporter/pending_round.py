@@ -9,7 +9,7 @@ from stigmer_ops.exporter.pending_records import Run
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.scan import standalone_query, workflow_query
-from stigmer_ops.temporal.visibility import list_standalone, list_workflows
+from stigmer_ops.temporal.visibility import SMALL_PAGE, list_standalone, list_workflows
 
 
 class Round:
@@ -65,9 +65,10 @@ class Round:
         self, frontend: Frontend, selection: Selection, now: datetime
     ) -> AsyncIterator[Run]:
         has = (await frontend.describe_namespace()).namespace_info.capabilities
-        async for workflow in list_workflows(frontend, workflow_query(selection, now, has)):
+        query = workflow_query(selection, now, has)
+        async for workflow in list_workflows(frontend, query, first_page=SMALL_PAGE):
             yield Run(workflow.execution.workflow_id, workflow.execution.run_id)
         if has.standalone_activities:
             query = standalone_query(selection, now, has)
-            async for alone in list_standalone(frontend, query):
+            async for alone in list_standalone(frontend, query, first_page=SMALL_PAGE):
                 yield Run("", alone.run_id, alone.activity_id)

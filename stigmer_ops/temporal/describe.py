@@ -30,6 +30,8 @@ from temporalio.api.workflowservice.v1 import (
 from stigmer_ops.handshake.activity import ActivityState, Failure, PendingActivity, Timeouts
 from stigmer_ops.temporal.frontend import Frontend
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _STATUSES: dict[int, str] = {
     number: name.removeprefix("WORKFLOW_EXECUTION_STATUS_")
     for name, number in WorkflowExecutionStatus.items()
@@ -104,7 +106,7 @@ def _workflow(namespace: str, answer: DescribeWorkflowExecutionResponse) -> Work
         pending=()
         if left_behind
         else tuple(
-            replace(_pending(namespace, info, activity), workflow_expiration_time=expiration)
+            _pending(namespace, info, expiration, activity)
             for activity in answer.pending_activities
         ),
         reset_run_id=answer.workflow_extended_info.reset_run_id,
@@ -119,7 +121,10 @@ def workflow_expiration(info: WorkflowExecutionExtendedInfo) -> datetime | None:
 
 
 def _pending(
-    namespace: str, workflow: WorkflowExecutionInfo, info: PendingActivityInfo
+    namespace: str,
+    workflow: WorkflowExecutionInfo,
+    expiration: datetime | None,
+    info: PendingActivityInfo,
 ) -> PendingActivity:
     options = info.activity_options
     return PendingActivity(
@@ -142,6 +147,7 @@ def _pending(
         last_worker_identity=info.last_worker_identity,
         paused=info.paused,
         workflow_paused=workflow.status == _PAUSED,
+        workflow_expiration_time=expiration,
     )
 
 
@@ -234,14 +240,18 @@ def failure_of(failure: FailureProto) -> Failure:
     return Failure(message=failure.message, type=type_name)
 
 
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999, the last that a Timestamp and a datetime can have."""
+
+
 def moment(message: Message, field: str) -> datetime | None:
-    """A Timestamp field as UTC; None where it is not set or zero."""
+    """A Timestamp field as UTC; None where it is not set, zero, or of no year."""
     if not message.HasField(field):
         return None
     stamp: Timestamp = getattr(message, field)
-    if stamp.seconds <= 0:
+    if not 0 < stamp.seconds <= _LAST_SECOND:
         return None
-    return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
+    return EPOCH + timedelta(0, stamp.seconds, stamp.nanos // 1000)
 
 
 def span(message: Message, field: str) -> timedelta | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from temporalio.api.activity.v1 import ActivityExecutionListInfo
 from temporalio.api.enums.v1 import EventType
@@ -21,6 +21,7 @@ from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.scan_report import ScanReport, Unreadable
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.temporal.describe import (
+    EPOCH,
     describe_standalone,
     describe_workflow,
     moment,
@@ -32,6 +33,7 @@ from stigmer_ops.temporal.history import events_backwards
 from stigmer_ops.temporal.patience import Outage, patiently
 from stigmer_ops.temporal.visibility import (
     PAGE_SIZE,
+    SMALL_PAGE,
     all_of,
     count_workflows,
     is_any_of,
@@ -42,8 +44,6 @@ from stigmer_ops.temporal.visibility import (
 )
 
 Found = PendingActivity | Unreadable
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def scan(
@@ -75,10 +75,12 @@ async def scan(
     has = (await frontend.describe_namespace()).namespace_info.capabilities
     reader = _Reader(frontend, selection, now, ScanReport() if report is None else report)
     width = frontend.pace.concurrency
-    workflows = list_workflows(frontend, workflow_query(selection, now, has))
+    query = workflow_query(selection, now, has)
+    workflows = list_workflows(frontend, query, first_page=SMALL_PAGE)
     passes = [fan_out(workflows, reader.workflow, concurrency=width, ahead=PAGE_SIZE)]
     if has.standalone_activities and not selection.workflow_types:
-        standalone = list_standalone(frontend, standalone_query(selection, now, has))
+        query = standalone_query(selection, now, has)
+        standalone = list_standalone(frontend, query, first_page=SMALL_PAGE)
         passes.append(fan_out(standalone, reader.standalone, concurrency=width, ahead=PAGE_SIZE))
     for results in passes:
         async with aclosing(results):

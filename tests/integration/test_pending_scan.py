@@ -25,6 +25,7 @@ from stigmer_ops.sandbox.server import TemporalServer
 from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
 from stigmer_ops.temporal.frontend import Frontend, Pace
 from stigmer_ops.temporal.scan import count_to_scan, scan
+from stigmer_ops.temporal.visibility import SMALL_PAGE
 from support.gateway import gateway_to
 from support.hand_worker import ACTIVITY_TYPE, HandWorker
 from support.pending import (
@@ -218,6 +219,20 @@ async def test_empty_namespace_has_nothing(sandbox: Sandbox) -> None:
 async def test_unknown_namespace_is_denied(sandbox: Sandbox) -> None:
     with pytest.raises(DeniedError, match=r"nowhere is not found"):
         await everything(await frontend_at(sandbox.address, "nowhere"), Selection())
+
+
+async def test_scan_begins_with_a_small_page_and_misses_nothing_at_its_end(
+    sandbox: Sandbox,
+) -> None:
+    client = await new_client(sandbox)
+    workflow_ids = await start_waiting(client, SMALL_PAGE + 10)
+    await listed(client, len(workflow_ids))
+    frontend = await frontend_of(client)
+
+    found, unread = await everything(frontend, Selection())
+
+    assert (sorted(activity.workflow_id for activity in found), unread) == (workflow_ids, [])
+    assert frontend.calls["list_workflow_executions"] == 2
 
 
 async def started(client: Client, count: int) -> list[HandWorker]:
