@@ -211,6 +211,21 @@ async def pending_standalone(
     return () if closed else (standalone_activity(frontend.namespace, info),)
 
 
+async def pending_activity(
+    frontend: Frontend, workflow_id: str, run_id: str, activity_id: str
+) -> PendingActivity | None:
+    """An activity of that run by one call, if it is pending; standalone without a workflow.
+
+    Raises:
+        RPCError: As `describe_workflow` and `describe_standalone`.
+    """
+    if workflow_id:
+        pending = (await describe_workflow(frontend, workflow_id, run_id)).pending
+    else:
+        pending = await pending_standalone(frontend, activity_id, run_id)
+    return next((each for each in pending if each.activity_id == activity_id), None)
+
+
 def timeouts_of(options: ActivityOptions) -> Timeouts:
     """The timeouts of `ActivityOptions`; zero means none."""
     return Timeouts(

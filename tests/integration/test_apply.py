@@ -273,6 +273,32 @@ async def test_extension_is_made_once_however_often_it_is_applied(
     assert asked.start_to_close_timeout == timedelta(hours=25)
 
 
+async def test_extension_costs_three_calls_and_of_a_later_attempt_its_history(
+    population: Awaiting, frontend: Frontend, path: Path
+) -> None:
+    started = await population.start(names(4))
+    limited = await population.start(names(1), schedule_to_close=3600.0)
+    await population.retry(limited[0])
+    rows = [
+        population.row(name, Action.EXTEND, extend_by_seconds=3600.0, scheduled_event_id=0)
+        for name in (*started, *limited)
+    ]
+    rows[-1] = replace(rows[-1], attempt=2)
+    await written_plan(path, frontend, rows[:-1])
+    await applied(path, frontend)
+    first = frontend.calls.copy()
+    last = path.with_name("last.jsonl")
+    await written_plan(last, frontend, rows[-1:])
+    finished = await applied(last, frontend)
+
+    assert first["update_activity_options"] == 4
+    assert first["describe_workflow_execution"] == 8
+    assert not [call for call in first if "history" in call]
+    assert finished.states == [DONE]
+    workflow = await describe_workflow(frontend, limited[0], "")
+    assert workflow.pending[0].timeouts.schedule_to_close == timedelta(hours=2)
+
+
 async def test_extension_of_an_attempt_without_a_deadline_has_an_outcome_of_its_own(
     population: Awaiting, frontend: Frontend, path: Path
 ) -> None:

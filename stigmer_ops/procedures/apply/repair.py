@@ -20,7 +20,9 @@ from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.handshake.token_validation import EndedActivity
 from stigmer_ops.handshake.verdicts import Action
-from stigmer_ops.procedures.apply.deeds import Content, Deed, Ending, Extension
+from stigmer_ops.procedures.apply.deeds import Content, Deed
+from stigmer_ops.procedures.apply.ending import Ending
+from stigmer_ops.procedures.apply.extending import Extension
 from stigmer_ops.temporal.respond import Answer
 
 SENDS = 3

@@ -24,7 +24,7 @@ from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
 from stigmer_ops.procedures.runner.step import StepResult, done
 from stigmer_ops.temporal import respond
-from stigmer_ops.temporal.describe import describe_workflow, pending_standalone
+from stigmer_ops.temporal.describe import pending_activity
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.patience import patiently
 from stigmer_ops.temporal.respond import Answer
@@ -131,18 +131,16 @@ async def same_attempt(frontend: Frontend, before: PendingActivity) -> PendingAc
         StigmerOpsError: It cannot be read.
     """
     try:
-        pending = await patiently(lambda: _pending(frontend, before))
+        now = await patiently(
+            lambda: pending_activity(
+                frontend, before.workflow_id, before.run_id, before.activity_id
+            )
+        )
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND and "amespace" not in error.message:
             return None
         raise frontend.translate(error, f"describe {before.workflow_id}") from error
-    return next((one for one in pending if is_same_attempt(one, before)), None)
-
-
-async def _pending(frontend: Frontend, of: PendingActivity) -> tuple[PendingActivity, ...]:
-    if of.standalone:
-        return await pending_standalone(frontend, of.activity_id, of.run_id)
-    return (await describe_workflow(frontend, of.workflow_id, of.run_id)).pending
+    return now if now is not None and is_same_attempt(now, before) else None
 
 
 def is_same_attempt(now: PendingActivity, before: PendingActivity) -> bool:
@@ -208,11 +206,7 @@ async def _sent(world: World, one: Restoration) -> Outcome:
 async def _timeouts_now(frontend: Frontend, fence: AttemptFence) -> Timeouts | None:
     """What is in force; None where that attempt is not pending any more."""
     try:
-        if fence.standalone:
-            pending = await pending_standalone(frontend, fence.activity_id, fence.run_id)
-        else:
-            pending = (await describe_workflow(frontend, fence.workflow_id, fence.run_id)).pending
+        now = await pending_activity(frontend, fence.workflow_id, fence.run_id, fence.activity_id)
     except RPCError as error:
         raise frontend.translate(error, f"describe {fence.workflow_id}") from error
-    same = (one for one in pending if one.activity_id == fence.activity_id)
-    return next((one.timeouts for one in same if one.attempt == fence.attempt), None)
+    return now.timeouts if now is not None and now.attempt == fence.attempt else None
