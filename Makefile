@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := check
-.PHONY: check install demo test test-unit lint fmt generate check-generated bench dist mutation picture packages fuzz clean
+.PHONY: check install demo test test-unit thorough lint fmt generate check-generated bench dist mutation picture packages fuzz clean
 
 check: lint test
 
@@ -23,14 +23,25 @@ demo: install
 packages:
 	@.ci/install-debian-packages
 
+# Unit tests compute: one process a core, and whoever is done takes over from the others. Tests against
+# real servers mostly wait: more processes, each with whole files, whose fixtures are servers. The
+# longest files are of end_to_end and stand early in it: the order is kept, so that they begin first.
+UNIT    := $(PYTEST) tests/unit -n auto --dist worksteal
+SERVERS := $(PYTEST) tests/end_to_end tests/integration tests/contract --dist loadfile --no-loadscope-reorder
+JOBS    ?= 6
+
 # Tests against real servers may meet a slow moment of the machine: one that fails is tried once more,
 # and named as such in the summary.
 test: install packages
-	$(PYTEST) tests/unit
-	$(PYTEST) tests/contract tests/integration tests/end_to_end --reruns 1 -rR
+	$(UNIT)
+	$(SERVERS) -n $(JOBS) --reruns 1 -rR
 
 test-unit: install
-	$(PYTEST) tests/unit
+	$(UNIT)
+
+# As `test-unit`, with 1,000 examples of each property, others each time. Takes minutes.
+thorough: install
+	$(UNIT) --hypothesis-profile thorough
 
 lint: install
 	$(BIN)/ruff check .
