@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 
 from stigmer_ops import __version__
 from stigmer_ops.cli.commands import report_defect
+from stigmer_ops.cli.streams import prepare_streams
 from stigmer_ops.cli.tree import RootGroup
 from stigmer_ops.errors import ExitCode, StigmerOpsError
 from stigmer_ops.render.errors import write_error
@@ -50,17 +50,10 @@ def main() -> int:
 
     Typer itself exits 2 for wrong usage and 130 for Ctrl-C; commands exit by their own code.
     """
-    _print_whatever_comes()
+    prepare_streams()
     code = _exit_code()
     _leave(code)
     return code
-
-
-def _print_whatever_comes() -> None:
-    """Escape what a stream cannot encode: a foreign id may hold half a character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _exit_code() -> int:
