@@ -213,26 +213,37 @@ class Invocation:
         yield frontend
 
     async def _compare_clocks(self, frontend: Frontend, warn: Callable[[str], None]) -> None:
-        """Go by the server's clock where ours is wrong; once, and not where it cannot be known."""
+        """Go by the server's clock where ours is wrong; once, and not where it cannot be known.
+
+        Costs one call where workers poll and our clock agrees with theirs within minutes.
+        """
         import asyncio
 
+        from stigmer_ops.temporal import clock
         from stigmer_ops.temporal.frontend import Frontend, Pace
-        from stigmer_ops.temporal.server import SKEW_LIMIT, measure_clock_skew, skew_sentence
 
         if self._clocks_compared:
             return
+        unpaced = Frontend(frontend.client, Pace(rps=0))  # a few calls, whose time counts
         skew = None
-        unpaced = Frontend(
-            frontend.client, Pace(rps=0)
-        )  # a handful of calls, and their time counts
         with suppress(TimeoutError):
             async with asyncio.timeout(_COMPARING_SECONDS):
-                skew = await measure_clock_skew(unpaced, self.machine_time)
+                queue = self._polled_queue(frontend.namespace)
+                if await clock.clock_is_plausible(unpaced, queue, self.machine_time):
+                    self._clocks_compared = True
+                    return
+                skew = await clock.measure_clock_skew(unpaced, self.machine_time)
         self._clocks_compared = skew is not None
-        if skew is None or abs(skew) < SKEW_LIMIT:
+        if skew is None or abs(skew) < clock.SKEW_LIMIT:
             return
         self._clock = _steady_clock(self.machine_time() + skew)
-        warn(f"{skew_sentence(skew)}; the server's time is used instead")
+        warn(f"{clock.skew_sentence(skew)}; the server's time is used instead")
+
+    def _polled_queue(self, namespace: str) -> str:
+        queues = self.settings.task_queues
+        if namespace == self.settings.stigmer.namespace:
+            return queues.agent_execution_stigmer.name
+        return queues.zigflow_execution.name
 
     def _warn(self, text: str) -> None:
         self.say(f"warning: {text}")

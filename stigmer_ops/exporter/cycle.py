@@ -23,8 +23,8 @@ from stigmer_ops.exporter.web import Condition
 from stigmer_ops.handshake.workers import ExpectedQueue
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.clock import Clock
 from stigmer_ops.temporal.expected_queues import expected_queues
-from stigmer_ops.temporal.server import Clock
 
 _HEARTBEAT_SECONDS = 1.0
 _DEAD_AFTER_SECONDS = 30.0

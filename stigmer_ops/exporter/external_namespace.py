@@ -14,7 +14,7 @@ from stigmer_ops.exporter.readings import Distribution, Readings
 from stigmer_ops.exporter.stigmer_namespace import StigmerNamespace
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.settings import Settings
-from stigmer_ops.temporal.server import Clock
+from stigmer_ops.temporal.clock import Clock
 
 FULL, INCREMENTAL = "full", "incremental"
 

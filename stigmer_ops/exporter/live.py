@@ -33,8 +33,8 @@ from stigmer_ops.handshake.live import (
 )
 from stigmer_ops.handshake.workers import ExpectedQueue, QueueWorkers
 from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.clock import Clock, measure_clock_skew
 from stigmer_ops.temporal.expected_queues import expected_queues
-from stigmer_ops.temporal.server import Clock, measure_clock_skew
 from stigmer_ops.temporal.worker_check import look_at_workers
 
 JUDGED_AT_ONCE = 200

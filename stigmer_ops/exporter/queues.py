@@ -18,7 +18,7 @@ from stigmer_ops.handshake.workers import ExpectedQueue, QueueWorkers, TaskKind
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.monitoring.catalogue.model import Metric
 from stigmer_ops.settings import Settings
-from stigmer_ops.temporal.server import Clock
+from stigmer_ops.temporal.clock import Clock
 from stigmer_ops.temporal.worker_check import ProbeChoice, check_workers, look_at_workers
 
 TASK_QUEUE = "task_queue"

@@ -20,7 +20,7 @@ from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.monitoring.catalogue.promql import scaled
 from stigmer_ops.settings import Settings
-from stigmer_ops.temporal.server import Clock, measure_clock_skew
+from stigmer_ops.temporal.clock import Clock, measure_clock_skew
 
 GIVEN_UP_SHOWN = timedelta(hours=1)
 """How long an item counts as unreadable that is not tried again: its alert waits for a while."""

@@ -95,6 +95,17 @@ async def activity_pollers(frontend: Frontend, name: str) -> tuple[Poller, ...]:
     return (await _described_kind(frontend, name, kind, partitions[kind])).pollers
 
 
+async def newest_poll(frontend: Frontend, name: str) -> datetime | None:
+    """When the queue's root partition last heard of a poll for workflow tasks; None if never.
+
+    Raises:
+        StigmerOpsError: The queue could not be read.
+    """
+    answer = await _describe(frontend, name, TaskKind.WORKFLOW, stats=False)
+    times = [moment(info, "last_access_time") for info in answer.pollers]
+    return max(filter(None, times), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Described:
     kind: TaskKind

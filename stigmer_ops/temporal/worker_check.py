@@ -16,10 +16,10 @@ from stigmer_ops.handshake.registration import (
     Registration,
 )
 from stigmer_ops.handshake.workers import ExpectedQueue, PollerState, QueueWorkers, TaskKind
+from stigmer_ops.temporal.clock import Clock, measure_clock_skew
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.probe import Prober, StandaloneProber, ask_workers
 from stigmer_ops.temporal.recent_failures import recent_failures
-from stigmer_ops.temporal.server import Clock, measure_clock_skew
 from stigmer_ops.temporal.task_queues import queue_workers
 
 

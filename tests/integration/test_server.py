@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -10,15 +11,25 @@ from temporalio.service import RPCError
 
 from stigmer_ops.errors import DeniedError
 from stigmer_ops.sandbox.sandbox import Sandbox
+from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.clock import clock_is_plausible, measure_clock_skew
 from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
 from stigmer_ops.temporal.frontend import Frontend, Pace
-from stigmer_ops.temporal.server import describe_server, measure_clock_skew
+from stigmer_ops.temporal.server import describe_server
+from stigmer_ops.temporal.task_queues import newest_poll
 from support.gateway import gateway_to, refusing
 
 
 async def frontend_at(address: str, namespace: str) -> Frontend:
     target = resolve(ConnectionOptions(address=address, namespace=namespace), {})
     return await connect(target, pace=Pace(rps=0))
+
+
+async def polled(frontend: Frontend, queue: str) -> None:
+    """Wait until the server knows that workers poll the queue."""
+    async with asyncio.timeout(20):
+        while await newest_poll(frontend, queue) is None:  # noqa: ASYNC110 - no event to await
+            await asyncio.sleep(0.1)
 
 
 def now() -> datetime:
@@ -43,6 +54,28 @@ async def test_clock_skew_is_how_far_the_server_is_ahead(sandbox: Sandbox, ours:
     skew = await measure_clock_skew(frontend, lambda: now() + ours)
     assert skew is not None
     assert abs(skew + ours) < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("ours", "plausible"),
+    [
+        (timedelta(0), True),
+        (timedelta(minutes=-1), False),  # a worker has polled in our future
+        (timedelta(minutes=6), False),  # the server would have forgotten the worker
+    ],
+)
+async def test_pollers_show_in_one_call_whether_a_clock_is_plausible(
+    sandbox: Sandbox, ours: timedelta, plausible: bool
+) -> None:
+    frontend = await frontend_at(sandbox.address, sandbox.namespace)
+    queue = Settings().task_queues.zigflow_execution.name
+    await polled(frontend, queue)
+    assert await clock_is_plausible(frontend, queue, lambda: now() + ours) is plausible
+
+
+async def test_no_clock_is_plausible_where_nobody_polls(sandbox: Sandbox) -> None:
+    frontend = await frontend_at(sandbox.address, sandbox.namespace)
+    assert not await clock_is_plausible(frontend, "nobody-polls-this", now)
 
 
 async def test_clock_skew_is_unknown_where_we_may_not_poll(sandbox: Sandbox) -> None:

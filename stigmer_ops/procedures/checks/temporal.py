@@ -21,13 +21,9 @@ from stigmer_ops.procedures.checks.check import (
 )
 from stigmer_ops.procedures.checks.context import CheckContext
 from stigmer_ops.procedures.checks.settings import SETTINGS
+from stigmer_ops.temporal.clock import SKEW_LIMIT, skew_sentence
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.server import (
-    SKEW_LIMIT,
-    ServerDescription,
-    describe_server,
-    skew_sentence,
-)
+from stigmer_ops.temporal.server import ServerDescription, describe_server
 
 TEMPORAL = Category("temporal", "Temporal", after=(SETTINGS.id,))
 
