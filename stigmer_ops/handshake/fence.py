@@ -7,9 +7,9 @@ itself refuse a write that comes too late (domain facts measured on server 1.32)
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 
+from stigmer_ops.handshake.remedies import shell_word
 from stigmer_ops.handshake.token import synthesise, synthesise_standalone
 
 
@@ -70,7 +70,7 @@ class AttemptFence:
     def options(self, namespace: str) -> str:
         """The options that name this activity's run on a command line, quoted for a shell."""
         named = activity_options(self.workflow_id, self.run_id, self.activity_id)
-        return f"{named} --namespace {shlex.quote(namespace)}"
+        return f"{named} --namespace {shell_word(namespace)}"
 
 
 def activity_options(workflow_id: str, run_id: str, activity_id: str) -> str:
@@ -81,4 +81,4 @@ def activity_options(workflow_id: str, run_id: str, activity_id: str) -> str:
         ("--activity-id", activity_id),
     )
     words = [word for name, value in named if value for word in (name, value)]
-    return shlex.join(words if workflow_id else ["--standalone", *words])
+    return " ".join(map(shell_word, words if workflow_id else ["--standalone", *words]))

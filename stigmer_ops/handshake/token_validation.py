@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from enum import StrEnum
 from stigmer_ops.handshake import token_verdicts as verdicts
 from stigmer_ops.handshake.activity import Failure, PendingActivity
 from stigmer_ops.handshake.fence import activity_options
+from stigmer_ops.handshake.remedies import shell_word
 from stigmer_ops.handshake.token import Damage, ServerAnswer, TaskToken
 from stigmer_ops.handshake.token.damage import NOT_PENDING
 from stigmer_ops.handshake.token_verdicts import TokenVerdict
@@ -220,7 +220,7 @@ def facts_of(token: TaskToken, seen: Observation) -> Mapping[str, str]:
 def _quoted(token: TaskToken, seen: Observation) -> Mapping[str, str]:
     """What the commands of the verdicts may name, quoted for a shell."""
     workflow_id, run_id, activity_id = _seen_names(token, seen)
-    where = f" --namespace {shlex.quote(seen.namespace)}"
+    where = f" --namespace {shell_word(seen.namespace)}"
     current = seen.current_run.run_id if seen.current_run else ""
     waits_there = activity_id if seen.current_pending else ""
     proof = "temporal activity describe" if token.standalone else "temporal workflow show"
@@ -229,7 +229,7 @@ def _quoted(token: TaskToken, seen: Observation) -> Mapping[str, str]:
         "activity": activity_options(workflow_id, run_id, activity_id) + where,
         "current_run": activity_options(workflow_id, current, waits_there) + where,
         "proof": f"{proof} {proved.removeprefix('--standalone ')}{where}",
-        "token_namespace": shlex.quote(seen.token_namespace),
+        "token_namespace": shell_word(seen.token_namespace),
     }
 
 

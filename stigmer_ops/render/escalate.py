@@ -43,7 +43,7 @@ def _points(situation: Situation) -> Iterator[str]:
         yield f"- external activities that wait: {waiting}, of them stuck: {stuck}"
     yield from _some(
         [
-            f"- alert {alert.name} ({alert.severity}) fires, since "
+            f"- alert {_plain(alert.name)} ({_plain(alert.severity)}) fires, since "
             f"{short_duration(situation.time - alert.since)}"
             for alert in situation.alerts or ()
         ]
@@ -91,8 +91,8 @@ def _code(text: str) -> str:
 
 def _plain(text: str) -> str:
     line = without_userinfo(text.partition("\n")[0])
-    # Neither a mention nor markup.
-    return _cut(re.sub(r"[`*_<>@]", lambda found: "\\" + found[0], visible(line)))
+    # Neither a mention nor markup, nor a link; and no backslash that would undo one of ours.
+    return re.sub(r"[\\`*_<>@\[\]]", lambda found: "\\" + found[0], _cut(visible(line)))
 
 
 def _cut(text: str) -> str:

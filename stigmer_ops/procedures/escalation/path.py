@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import quote
 
+from stigmer_ops.handshake.remedies import shell_word
 from stigmer_ops.monitoring.catalogue.promql import duration
 from stigmer_ops.procedures.escalation.situation import Situation
 from stigmer_ops.settings import Settings
@@ -94,7 +95,7 @@ def _logs(incident: Incident) -> tuple[str, ...]:
     address = incident.settings.escalation.logs
     ids = incident.stuck_ids
     known = () if address is None else (_filled(address, ids),)
-    of = f" --workflow-id {shlex.quote(ids['workflow_id'])}" if ids.get("workflow_id") else ""
+    of = f" --workflow-id {shell_word(ids['workflow_id'])}" if ids.get("workflow_id") else ""
     return (*known, f"stigmer-ops logs correlate FILE...{of}")
 
 
@@ -105,13 +106,14 @@ def _temporal_ui(incident: Incident) -> tuple[str, ...]:
     if not ids.get("workflow_id"):
         return ("escalation.temporal_ui is not set",)
     words = ("-n", ids["namespace"], "-w", ids["workflow_id"], "-r", ids["run_id"])
-    return (shlex.join(("temporal", "workflow", "describe", *words)),)
+    return (" ".join(map(shell_word, ("temporal", "workflow", "describe", *words))),)
 
 
 def _filled(address: str, ids: Mapping[str, str]) -> str:
     """The address with the ids in it, where there are any."""
     for name, value in ids.items():
-        address = address.replace(f"{{{name}}}", value)
+        # An id may hold what ends a path or begins a query, and in a namespace nobody forbids it.
+        address = address.replace(f"{{{name}}}", quote(value, safe="", errors="replace"))
     return address
 
 

@@ -160,11 +160,27 @@ def test_foreign_ids_neither_mention_anybody_nor_break_out() -> None:
     situation = replace(
         WELL,
         diagnoses=(diagnosis(CALLBACK_FAILED, workflow_id=hostile),),
-        failed=(failed(detail="@channel <!here> *x* `y`"),),
+        failed=(failed(detail="@channel <!here> *x* `y` \\<!all> [z](javascript:a)"),),
+        alerts=(alert(severity="<!here>\x1b[2J"),),
     )
     text = message(situation)
     assert "workflow `'@channel' \\x1b[31m<!here>`" in text
     assert "\\@channel \\<!here\\> \\*x\\* \\`y\\`" in text
+    # A backslash of theirs before ours would make markup of what follows.
+    assert "\\\\\\<!all\\> \\[z\\](javascript:a)" in text
+    assert "alert StigmerX (\\<!here\\>\\\\x1b\\[2J) fires" in text
+
+
+def test_foreign_ids_stay_where_an_address_and_a_command_have_room_for_them() -> None:
+    hostile = "a/../?x=1#y {run_id}\n$(touch planted)"
+    situation = replace(WELL, diagnoses=(diagnosis(CALLBACK_FAILED, workflow_id=hostile),))
+    there = Escalation(temporal_ui="https://ui/{workflow_id}/{run_id}")
+    incident = Incident(situation, Settings(escalation=there))
+    where = {step.id: step.where(incident) for step in STEPS}
+    encoded = "a%2F..%2F%3Fx%3D1%23y%20%7Brun_id%7D%0A%24%28touch%20planted%29"
+    assert where["temporal-ui"] == (f"https://ui/{encoded}/run-1",)
+    word = r"$'a/../?x=1#y {run_id}\x0a$(touch planted)'"
+    assert where["logs"] == (f"stigmer-ops logs correlate FILE... --workflow-id {word}",)
 
 
 def test_message_is_short_whatever_is_wrong() -> None:
