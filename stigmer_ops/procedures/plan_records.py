@@ -57,6 +57,12 @@ def parsed_records(file: IO[bytes], path: Path) -> Iterator[Parsed | Problem]:
     """
     start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
     file.seek(0)
+    if b"\0" in start:
+        raise InputError(
+            f"{path}:1: not UTF-8, but UTF-16 as it seems, which PowerShell writes",
+            not_done="nothing of the plan was carried out",
+            next_step=f"iconv -f UTF-16 -t UTF-8 {path}, or Out-File -Encoding utf8",
+        )
     if start and not start.startswith(b"{"):
         from stigmer_ops.procedures.plan_yaml import yaml_records  # noqa: PLC0415 - few are YAML
 

@@ -95,13 +95,29 @@ def _opened(file: IO[bytes]) -> _Nodes:
 def _header(nodes: _Nodes) -> Parsed | Problem:
     """Every entry of the mapping but `rows`."""
     entries: list[tuple[yaml.Node, yaml.Node]] = []
+    rows = 0
     while not nodes.check_event(yaml.MappingEndEvent):
         key = nodes.node()
         if key.value == "rows":
+            rows += 1
+            if rows > 1:
+                return Problem(_line(key), "'rows' is given twice")
             nodes.skip()
         else:
             entries.append((key, nodes.node()))
+    _require_end(nodes)
     return _parsed(nodes.line, entries)
+
+
+def _require_end(nodes: _Nodes) -> None:
+    """Refuse rows that would be passed over in silence: those of a second document."""
+    for _ in ("the mapping", "the document"):
+        nodes.get_event()
+    if not nodes.check_event(yaml.StreamEndEvent):
+        raise yaml.MarkedYAMLError(
+            problem="a plan is one document, and another one follows",
+            problem_mark=nodes.peek_event().start_mark,
+        )
 
 
 def _rows(nodes: _Nodes) -> Iterator[Parsed | Problem]:

@@ -165,3 +165,42 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(InputError, match="is not a file"), open_plan(Path("/dev/null")):
         pass
+
+
+JSON_LINES = HEADER + line(1) + line(2)
+
+
+@pytest.mark.parametrize(
+    "form", [JSON_LINES, YAML_HEADER + "rows:" + YAML_ROW], ids=["json", "yaml"]
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["bare", "byte-order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_line_ends_change_no_digest(path: Path, form: str, mark: bytes, end: str) -> None:
+    path.write_text(form)
+    with open_plan(path) as plan:
+        wanted = plan.sha256, plan.tally.rows
+    path.write_bytes(mark + form.replace("\n", end).encode())
+    with open_plan(path) as plan:
+        assert (plan.sha256, plan.tally.rows) == wanted
+        assert len(list(plan.rows())) == plan.tally.rows > 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "form", [JSON_LINES, YAML_HEADER + "rows:" + YAML_ROW], ids=["json", "yaml"]
+)
+def test_no_row_is_lost_to_another_encoding(path: Path, form: str, encoding: str) -> None:
+    assert "1: not UTF-8" in refused(path, form.encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("rows: []\n", "'rows' is given twice"),
+        (f"---\n{YAML_HEADER}rows:{YAML_ROW}", "one document"),
+        ("...\n---\nrows: []\n", "one document"),
+    ],
+)
+def test_no_row_is_passed_over_in_yaml(path: Path, more: str, problem: str) -> None:
+    whole = f"{YAML_HEADER}rows:{YAML_ROW}"
+    assert problem in refused(path, whole + more)
