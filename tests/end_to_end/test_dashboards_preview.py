@@ -55,8 +55,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ) as url,
     ):
         wait_for_series(url, 'ALERTS{alertstate="firing"}')
-        for recording in CATALOGUE.recordings:
-            wait_for_series(url, recording.series.name)
+        begun = [recording.series.name for recording in CATALOGUE.recordings]
+        for series in (*begun, 'up{job="stigmer-ops"}', 'up{job="temporal"}'):
+            # Panels are drawn at whole steps: what began just now is in none of them yet.
+            wait_for_series(url, f"{series} offset 3s")
         yield url
 
 
