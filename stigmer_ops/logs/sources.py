@@ -49,6 +49,7 @@ _COMPRESSIONS = (
     _Compression(b"\xfd7zXZ\x00", _xz),
 )
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LONGEST_MAGIC = 6
 
 
@@ -99,7 +100,7 @@ def opened(log: LogFile, standard_input: BinaryIO) -> Iterator[ByteStream]:
     """The bytes of a log file, decompressed.
 
     Raises:
-        InputError: It is compressed in a way that Python's standard library cannot undo.
+        InputError: It is compressed in a way that Python's standard library cannot undo, or UTF-16.
         OSError: It can no longer be opened.
     """
     if log.name == STANDARD_INPUT:
@@ -116,6 +117,11 @@ def _decompressed(log: LogFile, stream: BinaryIO) -> ByteStream:
         raise InputError(
             f"{log.name} is compressed with zstd",
             next_step=f"zstd -dc {log.name} | stigmer-ops logs correlate -",
+        )
+    if start.startswith(_UTF_16):
+        raise InputError(
+            f"{log.name}:1: not UTF-8, but UTF-16, which PowerShell writes",
+            next_step=f"iconv -f UTF-16 -t UTF-8 {log.name} | stigmer-ops logs correlate -",
         )
     compression = _compression_of(start)
     return compression.open(peekable) if compression else peekable

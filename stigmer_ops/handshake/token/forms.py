@@ -19,6 +19,7 @@ from stigmer_ops.handshake.token.layers import (
     hexadecimal,
     json_document,
     line_end,
+    marked_text,
     quoted,
     shortened,
     text_runs,
@@ -34,6 +35,7 @@ WHOLE: tuple[Peel, ...] = (
     decimal_list,
     base64_text,
     shortened,
+    marked_text,
     line_end,
 )
 """Forms of the input as a whole."""

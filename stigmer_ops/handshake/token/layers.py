@@ -7,9 +7,11 @@ is a token: hexadecimal text is also valid base64, so `forms` tries each and see
 from __future__ import annotations
 
 import binascii
+import codecs
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 TOKEN_KEYS = (
@@ -29,6 +31,11 @@ _HEX = re.compile(rb"[0-9A-Fa-f]+")
 _DECIMAL_LIST = re.compile(r"\[?\s*-?\d{1,3}(?:[\s,]+-?\d{1,3})+\s*\]?")
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ELLIPSIS = re.compile(r"(?:\.\.\.|\N{HORIZONTAL ELLIPSIS})$")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8", "text with a byte-order mark"),
+    (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16 text"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16 text"),
+)
 # Sixteen characters: shorter than the 20 of the preview in the logs, longer than most words.
 _RUN = re.compile(
     rf"(?:\b(?P<key>{_KEY})[\"']?\s*[=:]\s*[\"']?)?(?P<run>[A-Za-z0-9+/_-]{{16,}}={{0,2}})"
@@ -128,6 +135,17 @@ def shortened(data: bytes) -> Iterator[Layer]:
     text = _text(data)
     if text is not None and _ELLIPSIS.search(text):
         yield Layer("text that ends in an ellipsis", _utf8(_ELLIPSIS.sub("", text)))
+
+
+def marked_text(data: bytes) -> Iterator[Layer]:
+    """Text behind a byte-order mark, as editors and shells of Windows write it.
+
+    No token begins so: as a tag, neither mark has a wire type.
+    """
+    for mark, encoding, form in _MARKS:
+        if data.startswith(mark):
+            with suppress(UnicodeDecodeError):
+                yield Layer(form, data.removeprefix(mark).decode(encoding).encode())
 
 
 def line_end(data: bytes) -> Iterator[Layer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import subprocess
 import sys
@@ -57,6 +58,10 @@ FORMS = {
     "JSON list": (json.dumps({"token": list(RAW)}), "JSON field token > list of byte values"),
     "Go bytes": (f"[{' '.join(map(str, RAW))}]", "list of byte values"),
     "byte order mark": ("\ufeff" + json.dumps({"token": B64}), "JSON field token > base64"),
+    "marked base64, line end": (f"\ufeff{B64}\r\n", "text with a byte-order mark > base64"),
+    "UTF-16, of PowerShell": (f"{B64}\r\n".encode("utf-16"), "UTF-16 text > base64"),
+    "UTF-16, the other end first": (codecs.BOM_UTF16_BE + B64.encode("utf-16-be"),
+                                    "UTF-16 text > base64"),
     "history": (json.dumps(HISTORY, indent=2),
                 "text in line 7 > base64 > JSON field callbackToken > base64"),
     "zerolog JSON": (

@@ -114,6 +114,20 @@ def test_zstd_is_refused_with_the_command_that_helps(tmp_path: Path) -> None:
     assert "zstd -dc" in refused.value.next_step
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_lines_in_utf_16_are_not_passed_over(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "windows.log"
+    path.write_bytes("\ufeff".join(("", TEXT.decode())).encode(encoding))
+
+    with (
+        pytest.raises(InputError, match=r"windows\.log:1: not UTF-8") as refused,
+        opened(log_file(str(path), NOW), NOTHING),
+    ):
+        pass
+
+    assert "iconv" in refused.value.next_step
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*missing\.log: No such file"):
         log_file(str(tmp_path / "missing.log"), NOW)
