@@ -11,9 +11,7 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import stat
-import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ from stigmer_ops.audit.file import append_durably
 from stigmer_ops.errors import ExitCode, RefusedError, StigmerOpsError
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
 from stigmer_ops.procedures.plan_file import PlanFile
+from stigmer_ops.scratch import scratch_file
 from stigmer_ops.untrusted.json_text import json_value
 
 SCHEMA_VERSION = 1
@@ -311,16 +310,19 @@ def scratch_journal(plan: PlanFile) -> Iterator[Journal]:
 
     Raises:
         JournalError: The journal is of another plan, or cannot be read.
+        UnavailableError: There is no room for a temporary file.
     """
     path = journal_path(plan.path)
-    journal = Journal(path, -1, plan.tally.rows)
-    with tempfile.TemporaryFile(buffering=0) as file:
+    with scratch_file("the dry run") as scratch:
         try:
-            if path.exists():
-                with path.open("rb") as original:
-                    shutil.copyfileobj(original, file)
+            with path.open("rb") as original:
+                for piece in iter(lambda: original.read(1 << 20), b""):
+                    scratch.write(piece)
+        except FileNotFoundError:
+            pass
         except OSError as error:
-            raise journal._error(error, "read") from error
+            raise Journal(path, -1, plan.tally.rows)._error(error, "read") from error
+        file = scratch.rewound()
         journal = Journal(path, file.fileno(), plan.tally.rows)
         file.truncate(journal.load(plan))
         file.seek(0, os.SEEK_END)
