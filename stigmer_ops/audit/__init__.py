@@ -16,6 +16,7 @@ to `verify(expect=...)` later.
 
 from __future__ import annotations
 
+from stigmer_ops.audit.file import is_missing
 from stigmer_ops.audit.line import Defect, to_document
 from stigmer_ops.audit.operations import (
     RecordedOperation,
@@ -60,6 +61,7 @@ __all__ = [
     "RecordedOperations",
     "Result",
     "Target",
+    "is_missing",
     "read_operations",
     "read_trail",
     "to_document",

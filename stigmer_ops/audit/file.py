@@ -51,6 +51,17 @@ class Tail:
     ended: bool = True
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing was ever written there; one that nobody may look at is not missing."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def open_locked(path: Path, *, timeout: timedelta) -> Iterator[int]:
     """Open the file for appending, made if it is missing, and hold its exclusive lock.

@@ -91,7 +91,7 @@ def show(
     Of an extension, -o wide and the machine formats have every timeout as it was before, also where
     its outcome was never written: that is what to put back.
     """
-    from stigmer_ops.audit import RecordedOperations, read_operations
+    from stigmer_ops.audit import RecordedOperations, is_missing, read_operations
     from stigmer_ops.render.audit import operations_table
 
     earliest = None if since is None else invocation.now() - since
@@ -109,7 +109,7 @@ def show(
         )
 
     path = file or audit_path(invocation)
-    if file is None and not path.exists():
+    if file is None and is_missing(path):
         invocation.say(f"nothing has been written yet: there is no {path}")
         found = RecordedOperations()
     else:

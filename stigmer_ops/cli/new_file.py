@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from stigmer_ops.errors import InputError
@@ -13,13 +14,13 @@ def require_new(path: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: The folder is not there, or the file is, and `overwrite` was not given.
     """
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - pathlib raises where one may not look
         raise InputError(
             f"there is no folder {path.parent}",
             not_done="nothing was written",
             next_step="make it, or name another file with --out",
         )
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise _exists(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from enum import StrEnum
@@ -149,7 +150,7 @@ def _path(
     """Where to write; None for standard output."""
     if out == STANDARD_OUTPUT:
         return None
-    if out is not None and not out.is_dir():
+    if out is not None and not os.path.isdir(out):  # noqa: PTH112 - pathlib raises where one may not look
         return out
     namespace = re.sub(r"[^\w.-]", "_", invocation.target(connection).namespace)[:100]
     usual = f"report-{namespace}-{invocation.now():%Y%m%dT%H%M%SZ}.{format_.value}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from stigmer_ops.audit import AuditReport, verify
+from stigmer_ops.audit import AuditReport, is_missing, verify
 from stigmer_ops.handshake.verdicts import Severity
 from stigmer_ops.procedures.checks.check import Category, Check, Fail, Ok, Outcome, Warn
 from stigmer_ops.procedures.checks.context import CheckContext
@@ -68,6 +68,13 @@ async def _audit_writable(context: CheckContext) -> Outcome:
 
 def why_not_writable(path: Path) -> str:
     """Why a file could not be appended to, or made with its folders; empty if it could."""
+    try:
+        return _why_not_writable(path)
+    except PermissionError as error:
+        return f"no permission to look at {error.filename}"
+
+
+def _why_not_writable(path: Path) -> str:
     if path.exists():
         if not path.is_file():
             return "not a regular file"
@@ -80,7 +87,7 @@ def why_not_writable(path: Path) -> str:
 
 async def _audit_intact(context: CheckContext) -> Outcome:
     path = context.access.audit_path()
-    if not path.exists():
+    if is_missing(path):
         return Ok("no write was recorded yet")
     return _chain(verify(path))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from stigmer_ops.audit import RecordedOperation, read_operations, verify
+from stigmer_ops.audit import RecordedOperation, is_missing, read_operations, verify
 from stigmer_ops.diagnosis.diagnose import DiagnosisReport
 from stigmer_ops.diagnosis.steps import RunKey, read_steps
 from stigmer_ops.errors import StigmerOpsError
@@ -269,7 +269,7 @@ def read_actions(paths: Sequence[Path], namespaces: Sequence[str], since: dateti
     operations: dict[UUID, RecordedOperation] = {}
     cut = False
     for path in dict.fromkeys(paths):
-        if not path.exists():
+        if is_missing(path):
             trails.append(Trail(path, there=False))
             continue
         found = read_operations(path, wanted=wanted, limit=OPERATIONS)
