@@ -20,6 +20,7 @@ from typing import Any
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.case import Diagnosis
 from stigmer_ops.handshake.verdicts import Action, Severity
+from stigmer_ops.untrusted.json_text import harmless_json
 
 SCHEMA_VERSION = 1
 DEFAULT_FAILURE_TYPE = "ManualFailure"
@@ -165,7 +166,7 @@ def planned(diagnoses: Iterable[Diagnosis], *, extend_by_seconds: float) -> Iter
         verdict, activity = diagnosis.verdict, diagnosis.activity
         if verdict.severity is Severity.OK:
             continue
-        action = verdict.action
+        action = diagnosis.action
         yield PlanRow(
             action=action,
             workflow_id=activity.workflow_id,
@@ -181,7 +182,8 @@ def planned(diagnoses: Iterable[Diagnosis], *, extend_by_seconds: float) -> Iter
 
 
 def _execution_id(diagnosis: Diagnosis) -> str:
-    return diagnosis.executions[0].execution_id if diagnosis.executions else ""
+    execution = diagnosis.deliverable or next(iter(diagnosis.executions), None)
+    return execution.execution_id if execution else ""
 
 
 def plan_lines(header: PlanHeader, rows: Sequence[PlanRow]) -> Iterator[str]:
@@ -195,5 +197,5 @@ def plan_lines(header: PlanHeader, rows: Sequence[PlanRow]) -> Iterator[str]:
 
 
 def line_of(record: dict[str, Any]) -> str:
-    """A record as a line of the file."""
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    """A record as a line of the file, in which nothing is left that a terminal would obey."""
+    return harmless_json(json.dumps(record, ensure_ascii=False)) + "\n"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING, Any
+
+from stigmer_ops.untrusted.json_text import OBEYED, harmless_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 Record = Mapping[str, Any]
-_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that JSON may hold as they are, and that a terminal obeys: C1 controls, and those that
-turn the direction of what follows."""
 
 
 class OutputFormat(StrEnum):
@@ -157,7 +155,7 @@ def _yaml(whole: Record) -> str:
 
     text = dumped(unicode=_speaks_unicode())
     # Only YAML itself knows where it may escape a character: then it does so with all of them.
-    return dumped(unicode=False) if _OBEYED.search(text) else text
+    return dumped(unicode=False) if OBEYED.search(text) else text
 
 
 @functools.cache
@@ -167,7 +165,7 @@ def _encoder(indent: int | None, *, ascii_only: bool) -> json.JSONEncoder:
 
 def _json(whole: Record, indent: int | None = None) -> str:
     text = _encoder(indent, ascii_only=not _speaks_unicode()).encode(whole)
-    return _OBEYED.sub(lambda char: f"\\u{ord(char[0]):04x}", text)
+    return harmless_json(text)
 
 
 def _speaks_unicode() -> bool:

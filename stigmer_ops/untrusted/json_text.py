@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import Any, NoReturn
+
+OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that JSON may hold as they are, and that a terminal obeys: C1 controls, and those that
+turn the direction of what follows."""
 
 
 def json_value(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
@@ -19,6 +24,11 @@ def json_value(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
         return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def harmless_json(text: str) -> str:
+    """The same JSON, with an escape for each character that a terminal would obey."""
+    return OBEYED.sub(lambda char: f"\\u{ord(char[0]):04x}", text)
 
 
 def _finite(text: str) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -23,29 +22,10 @@ from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import Finished, environment, stigmer_ops
 from support.commands import parse
 from support.hand_worker import HandWorker
+from support.hostile import ALL_IN_ONE, NOW, OBEYED, OTHERS, SHELL
 from support.pending import HOSTILE, hand_worker, listed, new_client, schedule_all
 
-SHELL = (
-    "$(touch planted)",
-    "`touch planted`",
-    "'; touch planted; '",
-    "a\n touch planted\n",
-    '" && touch planted "',
-    "--yes",
-    "!!",
-    "*",
-)
-OTHERS = ("sep\u2028arated", "=1+1", "{{.Value}}", '{"a": "b"}', "a" * 900)
-ALL_IN_ONE = "".join((*HOSTILE, *SHELL, *OTHERS[:-1]))
 PLANTED = (*HOSTILE, *SHELL, *OTHERS, ALL_IN_ONE)
-OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Whatever a terminal obeys, but for the end of a line."""
-
-NOW = {
-    # Everything is seconds old.
-    "STIGMER_OPS_THRESHOLDS_HANDSHAKE_GRACE": "0s",
-    "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": "0s",
-}
 
 
 @pytest.fixture(scope="module")

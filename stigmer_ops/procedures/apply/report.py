@@ -19,6 +19,7 @@ from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.apply.journal import Journal
 from stigmer_ops.procedures.plan_file import NumberedRow, PlanFile
 from stigmer_ops.scratch import Scratch, scratch_file
+from stigmer_ops.untrusted.json_text import harmless_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _write_csv(file: IO[str], records: Iterable[Record]) -> None:
 
 def _write_json_lines(file: IO[str], records: Iterable[Record]) -> None:
     for record in records:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.write(harmless_json(json.dumps(record, ensure_ascii=False)) + "\n")
 
 
 _FORMATS: dict[str, _Write] = {

@@ -145,6 +145,14 @@ def test_content_that_does_not_fit_its_action_is_told() -> None:
     assert wrong_in_content(Action.SKIP, {}) == []
 
 
+@pytest.mark.parametrize("planted", ["\x9b2J", "\u202etxet", "one\u2028two", "\x7f\u061c\u2066"])
+def test_a_line_holds_nothing_that_a_terminal_obeys(planted: str) -> None:
+    _, line = plan_lines(HEADER, [replace(ROW, workflow_id=planted)])
+    assert len(line.splitlines()) == 1
+    assert line[:-1].isprintable()
+    assert json.loads(line)["workflow_id"] == planted
+
+
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()))
 def test_rules_never_raise(values: dict[str, Any]) -> None:
     assert wrong_in_row(values)
