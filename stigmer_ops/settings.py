@@ -209,7 +209,7 @@ class Monitoring(_Section):
     (14.4 times the budget) could never fire."""
     time_scale: float = Field(default=1.0, gt=0, le=1)
     """Less than 1 only in a sandbox, whose days are short: every `for` and every range of the rules
-    is multiplied by it."""
+    is multiplied by it, and so are the age buckets of the exporter's metrics."""
     thresholds: AlertThresholds = AlertThresholds()
     healthy: Healthy = Healthy()
 

@@ -97,6 +97,7 @@ class PendingTracker:
             other_than=frozenset(KIND_BY_WORKFLOW_TYPE),
         )
         self._settings = settings.exporter
+        self._time_scale = settings.monitoring.time_scale
         self._records = Records(settings)
         self._changes = ChangeLog(frontend, self._selection, self._settings.visibility_lag)
         self._reader = PendingReader(frontend, self._selection, self._activities_of)
@@ -329,7 +330,8 @@ class PendingTracker:
     def summary(self, now: datetime) -> PendingSummary:
         """What the gauges tell; no calls."""
         every = (activity for _, activity in self.activities())
-        return summarise(every, now, self._settings.series_limit)
+        limit = self._settings.series_limit
+        return summarise(every, now, limit, time_scale=self._time_scale)
 
     def drain_ends(self) -> list[EndedActivity]:
         """The activities that timed out for good since this was last called, each once ever."""

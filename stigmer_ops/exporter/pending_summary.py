@@ -78,19 +78,23 @@ class _Tally:
         )
 
 
-def summarise(activities: Iterable[TrackedActivity], now: datetime, limit: int) -> PendingSummary:
+def summarise(
+    activities: Iterable[TrackedActivity], now: datetime, limit: int, *, time_scale: float = 1.0
+) -> PendingSummary:
     """Count them; one pass, no calls.
 
     Args:
         activities: What is remembered.
         now: For the ages; what seems to begin later has the age 0.
         limit: How many groups may stand for themselves.
+        time_scale: How long an hour of the age buckets is, in hours.
     """
     at = now.timestamp()
+    bounds = [bound * time_scale for bound in _BOUNDS]
     ages = {(service, bucket): 0 for service in SERVICE.values or () for bucket in _BUCKETS}
     tallies: dict[GroupKey, _Tally] = {}
     for activity in activities:
-        ages[activity.service, _BUCKETS[bisect_right(_BOUNDS, at - activity.since)]] += 1
+        ages[activity.service, _BUCKETS[bisect_right(bounds, at - activity.since)]] += 1
         tally = tallies.get(activity.group)
         if tally is None:
             tally = tallies[activity.group] = _Tally()

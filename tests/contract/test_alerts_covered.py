@@ -18,7 +18,6 @@ TESTS = Path(__file__).parents[2] / "alerts" / "tests"
 EVERY = catalogue(Settings()).alerts
 
 ONLY_BY_PROMTOOL: Mapping[str, str] = {
-    "StigmerExternalActivityBacklog": "no sandbox runs for an hour, after which age buckets count",
     "StigmerMetricsMissing": "an exporter has every metric from its start, and without an exporter "
     "StigmerExporterDown is told instead",
 }

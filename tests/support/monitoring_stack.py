@@ -27,7 +27,7 @@ from support.commands import parse
 from support.gateway import gateway_to
 
 PATIENCE_SECONDS = 150.0
-"""How long an alert may take; the slowest needs a minute on an idle machine."""
+"""How long an alert may take; the slowest needs a minute and a half on an idle machine."""
 RECEIVERS = {"critical": "stigmer-oncall", "warning": "stigmer-tickets", "info": "shown-only"}
 SHARP = {
     "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": "0s",

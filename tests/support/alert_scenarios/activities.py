@@ -37,17 +37,22 @@ async def deadline(stage: Stage, alert: str) -> None:
     await stage.resolves(alert)
 
 
-async def many(stage: Stage, alert: str) -> None:
+async def many(stage: Stage, alert: str, **labels: str) -> None:
     """Nobody polls for the callback, so that what waits becomes more and more."""
     await stage.sandbox.stop_worker("callback")
     handshakes = [
         await stage.sandbox.start_handshake("healthy", script={"run_timeout": LONG})
         for _ in range(stage.settings.thresholds.backlog + 1)
     ]
-    await stage.fires(alert)
+    await stage.fires(alert, **labels)
     await stage.diagnosed(handshakes[0], "callback-not-polled")
     await stage.sandbox.start_worker("callback")
     await stage.resolves(alert)
+
+
+async def backlog(stage: Stage, alert: str) -> None:
+    """The same, for an hour in the sandbox's time."""
+    await many(stage, alert, age_bucket="1-4h")
 
 
 async def unsafe(stage: Stage, alert: str) -> None:
@@ -84,6 +89,7 @@ SCENARIOS = {
     "StigmerExternalActivityOverdue": Scenario(overdue, 35),
     "StigmerExternalActivityNearDeadline": Scenario(deadline, 50),
     "StigmerExternalActivityDeadlineImminent": Scenario(deadline, 50),
+    "StigmerExternalActivityBacklog": Scenario(backlog, 130),
     "StigmerExternalActivitiesPendingHigh": Scenario(many, 100),
     "StigmerExternalActivityUnsafeSettings": Scenario(unsafe, 25),
     "StigmerExternalActivityTimedOut": Scenario(timed_out, 35),

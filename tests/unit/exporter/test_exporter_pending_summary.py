@@ -78,6 +78,19 @@ def test_ages_follow_by_arithmetic() -> None:
     assert later.by_age["unknown", "0-1h"] == 0
 
 
+def test_age_buckets_are_as_short_as_the_days_of_a_sandbox() -> None:
+    tracked = [record(waiting(timedelta(seconds=age))) for age in (59, 60, 240, 1440)]
+
+    counts = summarise(tracked, NOW, 10, time_scale=1 / 60).by_age
+
+    assert {key: count for key, count in counts.items() if count} == {
+        ("unknown", "0-1h"): 1,
+        ("unknown", "1-4h"): 1,
+        ("unknown", "4-12h"): 1,
+        ("unknown", "24h+"): 1,
+    }
+
+
 def test_a_group_tells_its_oldest_and_its_nearest_deadline() -> None:
     found = summary_of(waiting(2 * HOUR), waiting(18 * HOUR), waiting(HOUR, task_queue="own"))
 
