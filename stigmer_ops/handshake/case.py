@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.execution import ExecutionTrace, StigmerExecution, TaskQueueState
-from stigmer_ops.handshake.verdicts import Verdict
+from stigmer_ops.handshake.verdicts import Action, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ class Diagnosis:
     """The one verdict on an activity.
 
     `also` are further verdicts that hold (the deadline is near, the settings are unsafe), which
-    do not explain why it waits.
+    do not explain why it waits. `deliverable` is the one execution that has ended with an outcome
+    which can be learnt and which nobody got.
     """
 
     activity: PendingActivity
@@ -110,6 +111,14 @@ class Diagnosis:
     evidence: tuple[Evidence, ...]
     also: tuple[Verdict, ...] = ()
     executions: tuple[StigmerExecution, ...] = ()
+    deliverable: StigmerExecution | None = None
+
+    @property
+    def action(self) -> Action:
+        """What a plan proposes: the verdict's action, but no failure where the truth is known."""
+        if self.verdict.action is Action.FAIL and self.deliverable is not None:
+            return Action.REDELIVER
+        return self.verdict.action
 
     @property
     def scheduled_event_id(self) -> int:

@@ -141,6 +141,10 @@ class WorkflowClose:
     reason: str = ""
 
 
+ENDED_PHASES = frozenset({"EXECUTION_COMPLETED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"})
+"""Of `ExecutionPhase` in Stigmer's API, those that an execution does not leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionTrace:
     """What was read of a Stigmer workflow beyond its first event.

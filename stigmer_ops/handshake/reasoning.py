@@ -18,6 +18,7 @@ from stigmer_ops.handshake.case import (
     Relation,
 )
 from stigmer_ops.handshake.execution import (
+    ENDED_PHASES,
     CallbackState,
     ExecutionKind,
     ExecutionTrace,
@@ -25,7 +26,7 @@ from stigmer_ops.handshake.execution import (
     TokenState,
 )
 from stigmer_ops.handshake.settings_safety import unsafe_settings
-from stigmer_ops.handshake.verdicts import Verdict
+from stigmer_ops.handshake.verdicts import Action, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,12 @@ def diagnose(case: Case) -> Diagnosis:
     """The one verdict on `case`, with its evidence and whatever else holds."""
     finding = next(filter(None, (rule(case) for rule in RULES)))
     concerns = [] if finding.verdict is verdicts.UNKNOWN else list(_concerns(case))
-    evidence = (*finding.evidence, *(fact for concern in concerns for fact in concern.evidence))
+    deliverable = _deliverable(case)
+    evidence = [*finding.evidence]
+    if deliverable is not None and finding.verdict.action is Action.FAIL:
+        fact = "it has ended, and what it was to deliver is known"
+        evidence.append(_execution_fact(deliverable, fact))
+    evidence += [fact for concern in concerns for fact in concern.evidence]
     if finding.verdict is verdicts.RUNNING and concerns:
         # That the agent works is no news; what threatens it is.
         finding, *concerns = concerns
@@ -52,10 +58,27 @@ def diagnose(case: Case) -> Diagnosis:
         case.activity,
         finding.verdict,
         finding.confidence,
-        evidence,
+        tuple(evidence),
         tuple(concern.verdict for concern in concerns),
         tuple(found.execution for found in case.candidates),
+        deliverable,
     )
+
+
+def _deliverable(case: Case) -> StigmerExecution | None:
+    """The one execution whose outcome can be delivered; None where it is not one for certain."""
+    known = [found.execution for found in case.candidates if _outcome_known(found)]
+    return known[0] if len(known) == 1 else None
+
+
+def _outcome_known(found: Candidate) -> bool:
+    """Whether an execution has ended with an outcome that can be learnt, and that nobody got."""
+    trace = found.trace
+    if trace is None or trace.unreadable or found.execution.running or not found.certain:
+        return False
+    if trace.callback.state is CallbackState.NOT_ATTEMPTED:
+        return trace.stigmer_phase in ENDED_PHASES
+    return trace.callback.state is CallbackState.FAILED
 
 
 # --- The external side ---------------------------------------------------------------------------

@@ -57,16 +57,23 @@ def commands(diagnosis: Diagnosis) -> tuple[str, ...]:
     lines = [f"stigmer-ops pending show {named}"]
     if verdict in _ASKS_WORKERS:
         lines.append(f"stigmer-ops worker check -n {shell_word(diagnosis.activity.namespace)}")
-    if verdict in _PAUSED or verdict.action is Action.EXTEND:
+    if verdict in _PAUSED or diagnosis.action is Action.EXTEND:
         lines.append(f"stigmer-ops activity extend {named} --by {EXTEND_BY} {reason}")
     if verdict in _PAUSED:
         lines.append(_unpause(diagnosis))
-    if verdict.action is Action.REDELIVER:
-        lines.append(f"stigmer-ops activity redeliver {named} {reason}")
-    if verdict.action is Action.FAIL:
+    if diagnosis.action is Action.REDELIVER:
+        lines.append(f"stigmer-ops activity redeliver {named}{_whose(diagnosis)} {reason}")
+    if diagnosis.action is Action.FAIL:
         message = shell_word(verdict.title)
         lines.append(f"stigmer-ops activity fail {named} --message {message} {reason}")
     return tuple(lines)
+
+
+def _whose(diagnosis: Diagnosis) -> str:
+    """The execution, where the token that it holds is not this attempt's."""
+    if diagnosis.verdict.action is Action.REDELIVER or diagnosis.deliverable is None:
+        return ""
+    return f" --execution-id {shell_word(diagnosis.deliverable.execution_id)}"
 
 
 def _unpause(diagnosis: Diagnosis) -> str:

@@ -42,7 +42,8 @@ class Verdict:
         title: What is the case, in one sentence in the present tense.
         severity: How urgent it is.
         stuck: Whether the activity will not complete by itself, so that `diagnose` exits 1.
-        action: What the plan proposes for the activity.
+        action: What the plan proposes for the activity; instead of failing it, a plan delivers what
+            Stigmer found out, where that is known.
         remedy: What to do, in a sentence or two; the commands are made from `action`.
     """
 
@@ -61,6 +62,15 @@ def _stuck(id: str, title: str, action: Action, remedy: str) -> Verdict:
 def _warning(id: str, title: str, action: Action, remedy: str) -> Verdict:
     return Verdict(id, title, Severity.WARNING, False, action, remedy)
 
+
+_REFUSED = (
+    "The callback is refused. Deliver what the execution found out, or fail the activity where it "
+    "has not ended. "
+)
+_NOBODY = (
+    "Nobody will complete the activity. Deliver Stigmer's outcome where it has one, else fail it, "
+    "or complete it with a result that you trust."
+)
 
 RUNNING = Verdict(
     "running",
@@ -115,8 +125,7 @@ TOKEN_STALE = _stuck(
     "token-stale",
     "The activity was retried: the execution holds the token of another attempt",
     Action.FAIL,
-    "The callback will be refused. Fail this attempt, and limit the activity to one attempt: the "
-    "agent's work is done once per attempt.",
+    _REFUSED + "Limit the activity to one attempt: the agent's work is done once per attempt.",
 )
 DELIVERED_ELSEWHERE = _stuck(
     "delivered-to-another-attempt",
@@ -136,19 +145,19 @@ TOKEN_DOUBLE_ENCODED = _stuck(
     "token-double-encoded",
     "Stigmer stores the token's base64 text instead of its bytes",
     Action.FAIL,
-    "The callback will be refused as malformed. Mend the caller, which encodes the token twice.",
+    _REFUSED + "Mend the caller, which encodes the token twice.",
 )
 TOKEN_TRUNCATED = _stuck(
     "token-truncated",
     "Stigmer stores only the beginning of the token",
     Action.FAIL,
-    "The callback will be refused as malformed. Find what cuts it off between caller and Stigmer.",
+    _REFUSED + "Find what cuts the token off between caller and Stigmer.",
 )
 TOKEN_WRONG_NAMESPACE = _stuck(
     "token-wrong-namespace",
     "The execution's token names another namespace",
     Action.FAIL,
-    "The callback goes to the wrong namespace. A restored or copied database is the usual cause.",
+    _REFUSED + "A restored or copied database is the usual cause.",
 )
 RUNNER_MISSING = _stuck(
     "runner-missing",
@@ -172,25 +181,25 @@ STIGMER_TIMED_OUT = _stuck(
     "stigmer-workflow-timed-out",
     "The Stigmer workflow hit its run timeout and closed without attempting the callback",
     Action.FAIL,
-    "Nobody will complete the activity. Fail it, or complete it with a result you trust.",
+    _NOBODY,
 )
 STIGMER_TERMINATED = _stuck(
     "stigmer-workflow-terminated",
     "The Stigmer workflow was terminated before it attempted the callback",
     Action.FAIL,
-    "Nobody will complete the activity. Fail it, or complete it with a result you trust.",
+    _NOBODY,
 )
 STIGMER_CANCELLED = _stuck(
     "stigmer-workflow-cancelled",
     "The Stigmer workflow was cancelled before it attempted the callback",
     Action.FAIL,
-    "Nobody will complete the activity. Fail it, or complete it with a result you trust.",
+    _NOBODY,
 )
 STIGMER_FAILED = _stuck(
     "stigmer-workflow-failed",
     "The Stigmer workflow failed before it attempted the callback",
     Action.FAIL,
-    "Nobody will complete the activity. Read the failure, then fail it.",
+    _NOBODY,
 )
 CALLBACK_NOT_ATTEMPTED = _stuck(
     "callback-not-attempted",
@@ -232,7 +241,7 @@ WORKFLOW_EDITION = _stuck(
     "workflow-edition-without-callback",
     "The token was given to a workflow execution, whose Go edition has no callback",
     Action.FAIL,
-    "The token will never be used. Complete by hand when the execution ends, or fail it.",
+    "The token will never be used. When the execution has ended, deliver what it found out.",
 )
 UNKNOWN = Verdict(
     "unknown",

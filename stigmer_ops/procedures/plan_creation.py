@@ -109,8 +109,9 @@ def _redelivery(diagnosis: Diagnosis) -> PlanRow | str:
         for execution in executions
         if execution.claim.key == activity.key and execution.claim.attempt == activity.attempt
     ]
-    if not exact and diagnosis.verdict.action is Action.REDELIVER:
-        exact = [*executions]  # matched by a damaged token, and nothing else
+    if not exact and diagnosis.action is Action.REDELIVER:
+        # Matched by a damaged token, or holding another attempt's.
+        exact = [diagnosis.deliverable] if diagnosis.deliverable else [*executions]
     if len(exact) != 1:
         holding = f"{len(exact)} executions hold" if exact else "no execution holds"
         return f"{_name(activity)}: {holding} this attempt's token"

@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 
 from stigmer_ops.errors import NOTHING_SENT, RefusedError
 from stigmer_ops.handshake.execution import (
+    ENDED_PHASES,
     CallbackState,
     Edition,
     StigmerExecution,
@@ -35,7 +36,6 @@ FAILURE_TYPE = "StigmerExecutionFailed"
 """`ApplicationFailureInfo.type` of a redelivered failure; the editions have none in common."""
 
 _TOKEN_FIELDS = frozenset({"callbackToken", "callback_token"})
-_ENDED = {"EXECUTION_COMPLETED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ async def _said(
     if service is None:
         return None
     said = await service.execution(execution.kind, execution.execution_id)
-    return said if isinstance(said, ExecutionStatus) and said.phase in _ENDED else None
+    return said if isinstance(said, ExecutionStatus) and said.phase in ENDED_PHASES else None
 
 
 async def _arguments(stigmer: Frontend, events: CallbackEvents) -> dict[str, Any]:

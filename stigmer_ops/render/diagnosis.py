@@ -85,6 +85,7 @@ def diagnosis_record(diagnosis: Diagnosis, now: datetime) -> dict[str, Any]:
         "executions": [execution_record(execution) for execution in diagnosis.executions],
         "evidence": [evidence_record(fact) for fact in diagnosis.evidence],
         "remedy": verdict.remedy,
+        "action": diagnosis.action.value,
         "commands": list(commands(diagnosis)),
         "page": page_of(verdict),
     }
