@@ -16,9 +16,9 @@ from stigmer_ops.exporter.pending_records import Run
 from stigmer_ops.handshake.activity import ActivityKey, PendingActivity
 from stigmer_ops.handshake.scan_report import Unreadable
 from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.clock import Clock
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend, Pace
-from stigmer_ops.temporal.server import Clock
 
 _Found = list[PendingActivity | Unreadable]
 
