@@ -116,7 +116,7 @@ async def test_namespace_that_is_not_there(variable: str, sandbox: Sandbox, tmp_
 
 async def test_clock_that_is_wrong(sandbox: Sandbox, tmp_path: Path) -> None:
     right = access(sandbox, tmp_path)
-    wrong = replace(right, now=lambda: right.now() - timedelta(hours=1))
+    wrong = replace(right, machine_time=lambda: right.machine_time() - timedelta(hours=1))
     found = await run(wrong, "temporal")
     assert set(bad(found)) == {"clocks-agree"}
     assert "behind the server's" in bad(found)["clocks-agree"]
