@@ -88,7 +88,8 @@ async def sandbox(
     """Run a Temporal server with a simulated Zigflow and Stigmer until Ctrl-C.
 
     Prints the addresses, and a line to paste into another terminal, where every command then works
-    as against production. Everything is gone at the end.
+    as against production. That terminal writes to an audit file of the sandbox's, and nothing that
+    its variables pointed at before is touched. Everything is gone at the end.
 
     With --monitoring, notifications of alerts are printed as they arrive, with the receiver that
     the example configuration of Alertmanager routes them to. Rules and thresholds are scaled like
@@ -133,6 +134,7 @@ class _Progress:
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._handshakes: list[Mapping[str, str]] = []
+        self._not_seen: list[Event] = []
         self._monitoring: dict[str, str] = {}
 
     def report(self, event: Event) -> None:
@@ -140,29 +142,38 @@ class _Progress:
         from stigmer_ops.sandbox.serve import Step
 
         if event.step is Step.READY:
-            self._write(event.data)
+            self._write(event)
             return
         if event.step is Step.HANDSHAKE:
             self._handshakes.append(event.data)
         if event.step is Step.WATCHED:
             self._monitoring |= event.data
+        if event.step is Step.NOT_SEEN:
+            self._not_seen.append(event)
+            self._invocation.say(f"warning: {event.message}")
+            return
         self._invocation.say(event.message)
 
-    def _write(self, variables: Mapping[str, str]) -> None:
-        line = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-
+    def _write(self, ready: Event) -> None:
         def table(console: Console, _wide: bool) -> None:
             console.print("\nPaste this into another terminal:\n")
-            console.print(f"export {line}\n", soft_wrap=True)
+            console.print(f". {shlex.quote(str(ready.file))}\n", soft_wrap=True)
             first = "alerts status" if self._monitoring else "pending list"
             console.print(f"then try: stigmer-ops {first}\n\nCtrl-C ends it.")
 
         body = {
-            "environment": variables,
+            "environment": ready.data,
+            "environment_file": str(ready.file),
             "handshakes": self._handshakes,
+            "not_seen": [{**one.data, "why": one.message} for one in self._not_seen],
             "monitoring": self._monitoring or None,
         }
         self._invocation.write(Document("Sandbox", body), table)
+        if self._not_seen:
+            self._invocation.say(
+                f"{len(self._not_seen)} of the handshakes may not be as they are to be: on a slow "
+                "machine, add --time-scale 0.05"
+            )
 
 
 def _counts(faults: list[str] | None) -> dict[str, int]:

@@ -62,6 +62,27 @@ class Observation:
 
 Condition = Callable[[Observation], bool]
 
+
+def described(seen: Observation) -> str:
+    """What was seen, in words: both sides by their states."""
+    if seen.activity is None:
+        activity = "the activity is not pending"
+    else:
+        state = PendingActivityState.Name(seen.activity.state)  # type: ignore[arg-type] # a number of it
+        name = state.removeprefix("PENDING_ACTIVITY_STATE_")
+        activity = f"the activity is {name}, attempt {seen.activity.attempt}"
+    states = ", ".join(map(_status, seen.stigmer)) or "none"
+    return (
+        f"the external workflow is {_status(seen.external)}, {activity}, Stigmer workflows "
+        f"({len(seen.stigmer)} of {seen.executions}): {states}"
+    )
+
+
+def _status(workflow: SeenWorkflow) -> str:
+    name = WorkflowExecutionStatus.Name(workflow.status)  # type: ignore[arg-type] # a number of it
+    return name.removeprefix("WORKFLOW_EXECUTION_STATUS_")
+
+
 _SCHEDULED_BY_EVENT = 5  # the first workflow task ends with event 4, and schedules all activities
 _NOT_BEGUN = 2  # workflow started, workflow task scheduled
 _WORK = frozenset({names.EXECUTE_AGENT, names.EXECUTE_WORKFLOW})

@@ -22,7 +22,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.errors import UnavailableError
-from stigmer_ops.sandbox.conditions import Condition, Observation, SeenActivity, SeenWorkflow
+from stigmer_ops.sandbox.conditions import (
+    Condition,
+    Observation,
+    SeenActivity,
+    SeenWorkflow,
+    described,
+)
 from stigmer_ops.sandbox.store import Execution, ExecutionStore, workflow_id_of
 
 REASON = "sandbox fault"
@@ -73,6 +79,17 @@ class Handshake:
     def activity_ids(self) -> tuple[str, ...]:
         """The external activities."""
         return tuple(self.faults)
+
+    @property
+    def fault_names(self) -> str:
+        """The faults, each once, separated by spaces."""
+        return " ".join(dict.fromkeys(self.faults.values()))
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words."""
+        ids = " ".join(self.activity_ids)
+        return f"workflow {self.workflow_id}, activity {ids}" if self.workflow_id else ids
 
     def executions(self, activity_id: str | None = None) -> list[Execution]:
         """The executions that Stigmer has created so far; they hold task tokens.
@@ -134,9 +151,11 @@ class Handshake:
             if all(condition(seen[name]) for name, condition in wanted.items()):
                 return
             if time.monotonic() > end:
+                last = "; ".join(described(one) for one in seen.values())
                 raise UnavailableError(
-                    f"the faults {self.faults} of handshake {self.id} were not seen within "
-                    f"{seconds:.0f} s; the last that was seen: {seen}"
+                    f"the fault {self.fault_names} ({self.place}) was not seen within "
+                    f"{seconds:.0f} s, so this machine is slow, or busy: {last}",
+                    next_step="slow the sandbox down as well, add --time-scale 0.05",
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LAST_POLL_SECONDS)

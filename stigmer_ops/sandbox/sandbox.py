@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ from typing import Any
 from temporalio.common import RetryPolicy
 from temporalio.converter import DataConverter
 
-from stigmer_ops.errors import UsageError
+from stigmer_ops.errors import UnavailableError, UsageError
 from stigmer_ops.sandbox import names
 from stigmer_ops.sandbox.faults import fault
 from stigmer_ops.sandbox.faults.scripts import MINUTE
@@ -317,7 +317,13 @@ class Sandbox:
         await asyncio.gather(*map(settled, handshakes))
 
     async def populate(
-        self, counts: Mapping[str, int], *, kind: Kind | str | None = None, settle: bool = True
+        self,
+        counts: Mapping[str, int],
+        *,
+        kind: Kind | str | None = None,
+        settle: bool = True,
+        seconds: float | None = None,
+        not_seen: Callable[[Handshake, UnavailableError], None] | None = None,
     ) -> list[Handshake]:
         """Start many handshakes at once.
 
@@ -325,25 +331,33 @@ class Sandbox:
             counts: How many of each fault, by name.
             kind: As in `start_handshake`.
             settle: Whether to wait until every fault can be seen.
+            seconds: As in `settle`, for each of them.
+            not_seen: Told of a handshake that cannot be seen in time, and why; it is left out then.
 
         Returns:
             Their handles, in the order of `counts`.
 
         Raises:
             UsageError: If there is no such fault.
-            UnavailableError: As `settle`.
+            UnavailableError: As `settle`, where `not_seen` is None.
         """
         wanted = [name for name, count in counts.items() for _ in range(count)]
         under_way = asyncio.Semaphore(_UNDER_WAY)
 
-        async def one(fault_id: str) -> Handshake:
+        async def one(fault_id: str) -> Handshake | None:
             async with under_way:
                 handshake = await self.start_handshake(fault_id, kind=kind)
-                if settle:
-                    await self.settle(handshake)
+                try:
+                    if settle:
+                        await self.settle(handshake, seconds=seconds)
+                except UnavailableError as error:
+                    if not_seen is None:
+                        raise
+                    not_seen(handshake, error)
+                    return None
                 return handshake
 
-        return list(await asyncio.gather(*map(one, wanted)))
+        return [found for found in await asyncio.gather(*map(one, wanted)) if found is not None]
 
 
 def _names(fault_id: str | Sequence[str], kind: Kind | str | None, agents: int | None) -> list[str]:

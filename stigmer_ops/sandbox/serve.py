@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from stigmer_ops.errors import UnavailableError
 from stigmer_ops.sandbox.child import first_to_end
+from stigmer_ops.sandbox.environment_file import places_in, write_environment
 from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.monitoring import Monitoring, require_programs, watch_of
 from stigmer_ops.sandbox.sandbox import Sandbox
@@ -36,6 +39,7 @@ class Step(StrEnum):
     STARTED = "started"
     WATCHED = "watched"
     HANDSHAKE = "handshake"
+    NOT_SEEN = "not-seen"
     READY = "ready"
     NOTIFIED = "notified"
     STOPPING = "stopping"
@@ -51,11 +55,13 @@ class Event:
         data: STARTED and READY: the environment variables to paste. HANDSHAKE: `fault`, `kind`,
             `workflow_id` (empty for a standalone activity), `activity_ids` (separated by spaces).
             WATCHED: a program, `exporter`, `prometheus` or `alertmanager`, and its URL.
+        file: READY: a file for `.` of a shell that sets them; gone when the sandbox is.
     """
 
     step: Step
     message: str
     data: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
 
 async def serve(
@@ -71,6 +77,9 @@ async def serve(
     inherited: Mapping[str, str] | None = None,
 ) -> None:
     """Run a sandbox until the calling task is cancelled, or the process gets SIGTERM.
+
+    A fault that cannot be seen in time is told, and the others go on without it. What commands
+    write in the terminal that `Event.file` was pasted into is in a directory that ends with it.
 
     Args:
         report: Called at each step.
@@ -93,28 +102,45 @@ async def serve(
         require_programs()
     _cancel_on_sigterm()
     try:
-        async with Sandbox.start(
-            time_scale=time_scale,
-            namespace=namespace,
-            stigmer_namespace=stigmer_namespace,
-            port=port,
-            db_filename=db_filename,
-        ) as sandbox:
+        async with AsyncExitStack() as stack:
+            directory = Path(stack.enter_context(TemporaryDirectory(prefix="stigmer-ops-sandbox-")))
+            sandbox = await stack.enter_async_context(
+                Sandbox.start(
+                    time_scale=time_scale,
+                    namespace=namespace,
+                    stigmer_namespace=stigmer_namespace,
+                    port=port,
+                    db_filename=db_filename,
+                )
+            )
             environment = sandbox.environment()
             report(Event(Step.STARTED, f"Temporal listens at {sandbox.address}", environment))
-            watched = _watched(sandbox, report, inherited or {}) if monitoring else nullcontext()
-            async with watched as programs:
-                for handshake in await sandbox.populate(faults):
-                    report(_handshake(handshake))
-                if programs is not None:
-                    environment = programs.environment()
-                report(Event(Step.READY, "everything is in place; Ctrl-C stops it", environment))
-                try:
-                    await _first_to_end(sandbox, programs)
-                finally:
-                    report(Event(Step.STOPPING, "stopping workers and servers"))
+            programs = None
+            if monitoring:
+                watched = _watched(sandbox, report, inherited or {})
+                programs = await stack.enter_async_context(watched)
+                environment = programs.environment()
+            await _populate(sandbox, faults, report)
+            environment = {**environment, **places_in(directory)}
+            file = write_environment(directory, environment)
+            ready = "everything is in place; Ctrl-C stops it"
+            report(Event(Step.READY, ready, environment, file))
+            try:
+                await _first_to_end(sandbox, programs)
+            finally:
+                report(Event(Step.STOPPING, "stopping workers and servers"))
     finally:
         _leave_sigterm()
+
+
+async def _populate(
+    sandbox: Sandbox, faults: Mapping[str, int], report: Callable[[Event], None]
+) -> None:
+    def not_seen(handshake: Handshake, error: UnavailableError) -> None:
+        report(Event(Step.NOT_SEEN, error.happened, {"fault": handshake.fault_names}))
+
+    for handshake in await sandbox.populate(faults, not_seen=not_seen):
+        report(_handshake(handshake))
 
 
 @asynccontextmanager
@@ -148,13 +174,11 @@ async def _first_to_end(sandbox: Sandbox, monitoring: Monitoring | None) -> None
 
 def _handshake(handshake: Handshake) -> Event:
     ids = " ".join(handshake.activity_ids)
-    fault = " ".join(dict.fromkeys(handshake.faults.values()))
-    where = f"workflow {handshake.workflow_id}, activity {ids}" if handshake.workflow_id else ids
     return Event(
         Step.HANDSHAKE,
-        f"{fault}: {where}",
+        f"{handshake.fault_names}: {handshake.place}",
         {
-            "fault": fault,
+            "fault": handshake.fault_names,
             "kind": handshake.kind.value,
             "workflow_id": handshake.workflow_id,
             "activity_ids": ids,

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from support.command_line import environment, stigmer_ops
+from support.command_line import stigmer_ops
+from support.sandbox_command import running
 
 URL = "STIGMER_OPS_MONITORING_PROMETHEUS"
 SILENCES = "STIGMER_OPS_MONITORING_ALERTMANAGER"
@@ -20,36 +15,6 @@ SILENCES = "STIGMER_OPS_MONITORING_ALERTMANAGER"
 
 def names_in(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
-
-
-@asynccontextmanager
-async def running(*arguments: str, home: Path) -> AsyncIterator[tuple[int, dict[str, Any]]]:
-    """The command with JSON output: its process id, and what it says when all is in place."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "stigmer_ops", "sandbox", "--monitoring", "-o", "json"),
-        *arguments,
-        env=environment({"TMPDIR": str(home), "TEMPORAL_NAMESPACE": "production"}),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        text = b""
-        async with asyncio.timeout(120):
-            while True:
-                text += await process.stdout.readline()
-                try:
-                    body = json.loads(text)
-                except ValueError:
-                    assert process.returncode is None, await process.stderr.read()  # type: ignore[union-attr]
-                else:
-                    break
-        yield process.pid, body
-    finally:
-        if process.returncode is None:
-            os.kill(process.pid, signal.SIGINT)
-        await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0
 
 
 async def pending(variables: Mapping[str, str]) -> float:
@@ -62,7 +27,7 @@ async def pending(variables: Mapping[str, str]) -> float:
 
 
 async def test_commands_in_the_other_terminal_see_it_and_nothing_is_left(tmp_path: Path) -> None:
-    async with running("--fault", "still-running=2", home=tmp_path) as (_, body):
+    async with running("--monitoring", "--fault", "still-running=2", home=tmp_path) as (_, body):
         variables = body["environment"]
         assert set(body["monitoring"]) == {"exporter", "prometheus", "alertmanager"}
         assert body["monitoring"]["prometheus"] == variables[URL]

@@ -199,8 +199,26 @@ async def test_handshake_with_more_activities_than_its_kind_has_is_refused(
 async def test_time_limit_names_what_was_seen(sandbox: Sandbox) -> None:
     handshake = await sandbox.start_handshake("still-running")
 
-    with pytest.raises(UnavailableError, match=r"still-running.*not seen within 0 s"):
+    with pytest.raises(UnavailableError, match=r"still-running.*not seen within 0 s") as error:
         await handshake.until({"5": conditions.closed}, 0)
+
+    assert handshake.workflow_id in error.value.happened
+    assert "the external workflow is RUNNING" in error.value.happened
+    assert "--time-scale" in error.value.advice
+
+
+async def test_population_goes_on_without_what_is_not_seen_in_time(sandbox: Sandbox) -> None:
+    told: dict[str, str] = {}
+
+    found = await sandbox.populate(
+        {"still-running": 1, "callback-fails": 1},
+        seconds=-1,  # no handshake is where it is to be before Temporal was asked once
+        not_seen=lambda handshake, error: told.update({handshake.fault_names: error.happened}),
+    )
+
+    assert found == []
+    assert set(told) == {"still-running", "callback-fails"}
+    assert "callback-fails" in told["callback-fails"]
 
 
 async def test_handle_does_not_show_the_token(sandbox: Sandbox) -> None:
