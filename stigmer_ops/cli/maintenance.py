@@ -299,9 +299,9 @@ async def end(
     """End the latest window: take back what `begin` did, and account for every activity.
 
     Scales and throttles back, waits for workers, asks them for what they have registered, puts
-    timeouts back where nothing would die of it, removes the silence, and says of every activity of
-    the snapshot what has become of it. Exit 1: something is not as it was before, and is listed.
-    Running it twice does nothing twice.
+    timeouts back where nothing would die of it, removes the silence, says of every activity that
+    waited then what has become of it, and lists what has begun to wait since. Exit 1: something is
+    not as it was before, and is listed. Running it twice does nothing twice.
     """
     from stigmer_ops.procedures.maintenance.procedure import MAINTENANCE, window_in
     from stigmer_ops.procedures.runner.journal import open_journal
@@ -341,7 +341,11 @@ async def _end_confirmed(
     invocation: Invocation, mutation: Mutation, world: World, journal: ProcedureJournal
 ) -> bool:
     """Show what will be taken back, and have it confirmed; False for a dry run."""
-    from stigmer_ops.procedures.maintenance.procedure import EXTEND, MAINTENANCE
+    from stigmer_ops.procedures.maintenance.procedure import (
+        EXTEND,
+        EXTEND_LATECOMERS,
+        MAINTENANCE,
+    )
     from stigmer_ops.procedures.runner.run import planned
     from stigmer_ops.render.output import console
     from stigmer_ops.render.procedure import plan_table, planned_record
@@ -352,7 +356,8 @@ async def _end_confirmed(
     if all(one.state.settled for one in plan):
         invocation.say(f"window {journal.folder.name} has ended already")
         return not mutation.dry_run
-    extended = journal.progress(EXTEND.id).data.get("extended", 0)
+    steps_taken_back = (EXTEND, EXTEND_LATECOMERS)
+    extended = sum(journal.progress(s.id).data.get("extended", 0) for s in steps_taken_back)
     namespace = world.systems.external.namespace
     question = f"End window {journal.folder.name} of namespace {namespace}?"
     if confirmed(invocation, mutation, namespace, question, activities=max(extended, 1)):

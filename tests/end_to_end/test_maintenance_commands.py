@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,8 +21,9 @@ from stigmer_ops.temporal.frontend import Frontend, Pace
 from stigmer_ops.temporal.queue_rate import queue_rate, set_queue_rate
 from support.alertmanager import running_alertmanager, silences
 from support.awaiting import ACTIVITY_ID, TASK_QUEUE, Awaiting, AwaitsAgent, awaiting
-from support.command_line import Finished, stigmer_ops
+from support.command_line import Finished, killed_at, stigmer_ops
 from support.kubectl import RecordingKubectl
+from support.pending import listed
 
 CONSENT = ("--reason", "CHG-7 upgrade", "--yes")
 WINDOW = ("--for", "1h", "--margin", "10m")
@@ -180,7 +182,8 @@ async def test_a_window_is_begun_once_shown_and_ended_twice(operator: Operator) 
     assert (begun.code, begun.lines[-1]["kind"]) == (0, "MaintenanceWindow")
     states = [(each["step"], each["state"]) for each in begun.lines[:-1]]
     assert states[:2] == [("snapshot", "begun"), ("snapshot", "done")]
-    assert states[-1] == ("scale-down", "skipped")
+    assert states[-3] == ("scale-down", "skipped")
+    assert states[-1] == ("extend-latecomers", "done")
     assert (again.code, "is open" in again.err) == (4, True)
     assert (shown.code, "2 deadlines moved behind" in shown.out) == (0, True)
     assert (preflight.code, "has not ended" in preflight.json["reasons"][0]) == (1, True)
@@ -189,6 +192,52 @@ async def test_a_window_is_begun_once_shown_and_ended_twice(operator: Operator) 
     assert "2 activities have their own timeouts again" in ended.out
     assert (twice.code, twice.json["state"]) == (0, "ended")
     assert len(operator.journals) == 1
+
+
+async def test_what_begins_to_wait_meanwhile_is_extended_and_what_comes_later_is_listed(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
+    async with awaiting(client) as population:
+        operator = Operator(tmp_path, population)
+        await population.start(["early"], start_to_close=1800)
+        begin = ("maintenance", "begin", *WINDOW, *CONSENT)
+        await killed_at("TaskEnded extend", *begin, variables=operator.variables)
+        await population.start(["meanwhile"], start_to_close=1800)
+        await listed(client, 2)
+        begun = await operator.types("begin", *CONSENT, "-o", "json")
+        await population.start(["afterwards-1", "afterwards-2"], start_to_close=1800)
+        await listed(client, 4)
+        dry = await operator.types("end", "--dry-run")
+        ended = await operator.types("end", *CONSENT, "-o", "json")
+        page = await operator.types("status")
+        timeouts = {name: await _start_to_close(client, name) for name in ("early", "meanwhile")}
+    late = step(begun.json, "extend-latecomers")
+    assert begun.code == 0, begun.err
+    assert step(begun.json, "extend")["data"]["extended"] == 1
+    assert (late["data"]["activities"], late["data"]["extended"]) == (1, 1)
+    assert "1 have begun to wait since the snapshot" in late["detail"]
+    assert (dry.code, ended.code) == (0, 0), ended.err
+    assert step(ended.json, "undo-extend")["data"]["restored"] == 2
+    assert timeouts == {"early": 1800, "meanwhile": 1800}
+    assert step(ended.json, "reconcile")["data"]["accounts"] == {"pending": 2}
+    newcomers = step(ended.json, "newcomers")
+    assert newcomers["data"]["newcomers"] == 2
+    names = sorted(line.split(":")[0] for line in newcomers["lines"])
+    assert names == ["afterwards-1 5", "afterwards-2 5"]
+    assert kept_in(newcomers["data"]["file"]) == {"afterwards-1", "afterwards-2"}
+    assert "afterwards-1 5: times out at " in page.out
+
+
+def kept_in(path: str) -> set[str]:
+    lines = Path(path).read_text().splitlines()
+    return {json.loads(line)["workflow_id"] for line in lines}
+
+
+async def _start_to_close(client: Client, workflow_id: str) -> int:
+    description = await client.get_workflow_handle(workflow_id).describe()
+    (pending,) = description.raw_description.pending_activities
+    return pending.activity_options.start_to_close_timeout.seconds
 
 
 async def test_what_is_not_accounted_for_is_listed(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -46,12 +46,18 @@ PLACES = (
     *("TaskBegun silence", "created", "TaskNoted silence", "TaskEnded silence"),
     *("TaskBegun extend", "rows 2", "rows 2", "TaskEnded extend"),
     *("TaskBegun throttle", "TaskNoted throttle", "TaskEnded throttle"),
+    "TaskBegun extend-latecomers",
 )
 """Where `begin` is killed: after each line of its journal, and where an effect is not yet in it."""
 
 END_PLACES = (
     *("TaskBegun undo-throttle", "TaskEnded undo-throttle", "TaskBegun undo-extend"),
-    *("TaskBegun undo-silence", "TaskNoted undo-silence", "TaskBegun reconcile"),
+    *(
+        "TaskBegun undo-silence",
+        "TaskNoted undo-silence",
+        "TaskBegun reconcile",
+        "TaskBegun newcomers",
+    ),
 )
 """Where `end` is."""
 
@@ -59,7 +65,7 @@ SHORT, LIMITED, PAUSED, MEDIUM, LONG = 130, 40, 5, 10, 15
 """How many there are whose timeouts: end within the test, so does the whole activity, the same and
 paused; end within the window; end after it."""
 
-MEDIUM_SECONDS = 300.0
+MEDIUM_SECONDS = 480.0
 
 
 @dataclass

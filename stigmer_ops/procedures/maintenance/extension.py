@@ -2,14 +2,15 @@
 
 The extensions are a plan that is applied as `apply` does: written down before each call, read back
 after it, and resumable. The plan and its journal are in the folder of the window; the timeouts as
-they were are in the snapshot.
+they were are in the snapshot. What begins to wait while the window is begun is extended at its end,
+by a second plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -23,14 +24,29 @@ from stigmer_ops.procedures.apply.engine import Limits
 from stigmer_ops.procedures.apply.journal import Journal, open_journal
 from stigmer_ops.procedures.apply.report import ReportedRow, counted, report_rows
 from stigmer_ops.procedures.apply.run import plan_run
+from stigmer_ops.procedures.maintenance import snapshot
 from stigmer_ops.procedures.maintenance.forecast import forecast
-from stigmer_ops.procedures.maintenance.snapshot import read_snapshot
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.plan_file import PlanFile, new_plan, open_plan
 from stigmer_ops.procedures.runner.journal import StepRecord
 from stigmer_ops.procedures.runner.step import StepResult, StepState
 
-FILE_NAME = "extensions.jsonl"
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Activities that were written down, and the plan of their extensions: the names of the files.
+
+    Attributes:
+        activities: What waited.
+        plan: What is done about it.
+    """
+
+    activities: str
+    plan: str
+
+
+FIRST = Round(snapshot.FILE_NAME, "extensions.jsonl")
+LATE = Round(snapshot.LATE_FILE_NAME, "late-extensions.jsonl")
 LINES_TOLD = 20
 _TOUCHED = frozenset({RowState.DONE, RowState.FAILED})
 """Outcomes of rows that may have had an effect."""
@@ -57,9 +73,27 @@ async def extend(world: World, record: StepRecord) -> StepResult:
         ExtensionsIncompleteError: Not all that still wait could be moved.
         StigmerOpsError: Plan or journal cannot be written, or Temporal does not answer.
     """
-    path = record.folder / FILE_NAME
+    return await _extend(world, record, FIRST)
+
+
+async def extend_latecomers(world: World, record: StepRecord) -> StepResult:
+    """Look again, and do the same for what has begun to wait since the snapshot.
+
+    Raises:
+        ExtensionsIncompleteError, StigmerOpsError: As `extend`, and as `take_snapshot`.
+    """
+    if not (record.folder / LATE.activities).exists():
+        await snapshot.take_latecomers(world, record)
+    count = sum(1 for _ in snapshot.read_snapshot(record.folder, LATE.activities))
+    result = await _extend(world, record, LATE)
+    detail = f"{count:,} have begun to wait since the snapshot: {result.detail}"
+    return replace(result, detail=detail, data={**result.data, "activities": count})
+
+
+async def _extend(world: World, record: StepRecord, which: Round) -> StepResult:
+    path = record.folder / which.plan
     if not path.exists():
-        await _write_plan(world, path)
+        await _write_plan(world, path, snapshot.read_snapshot(record.folder, which.activities))
     with _opened(path) as (plan, journal):
         if plan.tally.rows:
             await _apply(world, plan, journal, record)
@@ -81,8 +115,8 @@ async def extend(world: World, record: StepRecord) -> StepResult:
     )
 
 
-async def _write_plan(world: World, path: Path) -> None:
-    """Write the plan from the snapshot; it is there whole, or not at all."""
+async def _write_plan(world: World, path: Path, waiting: Iterable[PendingActivity]) -> None:
+    """Write the plan for what waits; it is there whole, or not at all."""
     frontend = world.systems.external
     header = PlanHeader(
         namespace=frontend.namespace,
@@ -93,7 +127,7 @@ async def _write_plan(world: World, path: Path) -> None:
     part = path.with_suffix(".part.jsonl")
     part.unlink(missing_ok=True)
     with new_plan(part, header) as plan:
-        for activity in read_snapshot(path.parent):
+        for activity in waiting:
             found = forecast(activity, world.window, world.now())
             if found.extend_to is not None and found.deadline is not None:
                 plan.add(_row(activity, found.deadline, found.extend_to))
@@ -173,17 +207,20 @@ def extended_by(folder: Path) -> Iterator[Extended]:
     Raises:
         StigmerOpsError: Plan, journal or snapshot cannot be read.
     """
-    path = folder / FILE_NAME
-    if not path.exists():
-        return
+    for which in (FIRST, LATE):
+        if (folder / which.plan).exists():
+            yield from _extended_in(folder, which)
+
+
+def _extended_in(folder: Path, which: Round) -> Iterator[Extended]:
     touched: dict[ActivityKey, datetime | None] = {}
-    with _opened(path) as (plan, journal):
+    with _opened(folder / which.plan) as (plan, journal):
         for numbered in plan.rows():
             number = numbered.number
             if journal.state(number) in _TOUCHED:
                 until = journal.record(number).get("until")
                 touched[numbered.row.key] = datetime.fromisoformat(until) if until else None
-    for activity in read_snapshot(folder):
+    for activity in snapshot.read_snapshot(folder, which.activities):
         if activity.key in touched:
             yield Extended(activity, touched[activity.key])
 

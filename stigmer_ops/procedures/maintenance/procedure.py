@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stigmer_ops.procedures.maintenance import (
     extension,
+    newcomers,
     reconciliation,
     restoration,
     scaling,
@@ -82,6 +83,13 @@ SCALE_DOWN: Step[World] = Step(
     undo_sentence="Scale Stigmer back to what it was",
     plan_undo=scaling.plan_back,
 )
+EXTEND_LATECOMERS: Step[World] = Step(
+    id="extend-latecomers",
+    sentence="Look again, and do the same for what has begun to wait meanwhile",
+    page=_PAGE,
+    precondition=extension.obstacle,
+    act=extension.extend_latecomers,
+)
 AWAIT_WORKERS: Step[World] = Step(
     id="workers-back",
     sentence="Wait until every task queue that had workers has them again",
@@ -98,21 +106,28 @@ REGISTRATIONS: Step[World] = Step(
 )
 RECONCILE: Step[World] = Step(
     id="reconcile",
-    sentence="Account for every activity of the snapshot",
+    sentence="Account for every activity that waited then",
     page=_PAGE,
     act=reconciliation.reconcile,
+    writes=False,
+)
+NEWCOMERS: Step[World] = Step(
+    id="newcomers",
+    sentence="List what has begun to wait since, and was not extended",
+    page=_PAGE,
+    act=newcomers.list_newcomers,
     writes=False,
 )
 
 MAINTENANCE: Procedure[World] = Procedure(
     name=NAME,
     title="A maintenance window",
-    begin=doing(SNAPSHOT, WORKERS, SILENCE, EXTEND, THROTTLE, SCALE_DOWN),
+    begin=doing(SNAPSHOT, WORKERS, SILENCE, EXTEND, THROTTLE, SCALE_DOWN, EXTEND_LATECOMERS),
     end=(
         *undoing(SCALE_DOWN, THROTTLE),
         *doing(AWAIT_WORKERS, REGISTRATIONS),
         *undoing(EXTEND, SILENCE),
-        *doing(RECONCILE),
+        *doing(RECONCILE, NEWCOMERS),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Every activity of the snapshot, accounted for: still pending, completed, failed, or lost."""
+"""Every activity that waited when a window was begun, and what has become of it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.procedures.maintenance.restoration import is_same_attempt
-from stigmer_ops.procedures.maintenance.snapshot import read_snapshot, whole_file
+from stigmer_ops.procedures.maintenance.snapshot import whole_file, written_down
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
-from stigmer_ops.procedures.runner.step import StepResult, done, found
+from stigmer_ops.procedures.runner.step import StepResult, StepState, done, found
 from stigmer_ops.temporal.describe import (
     WorkflowDescription,
     describe_standalone,
@@ -40,7 +40,7 @@ _PAUSE_SECONDS = 0.2
 
 
 class Whereabouts(StrEnum):
-    """What has become of an activity of the snapshot."""
+    """What has become of an activity that was written down."""
 
     PENDING = "pending"
     """It waits, on the attempt that it was on."""
@@ -85,14 +85,15 @@ class Account:
 
 
 async def reconcile(world: World, record: StepRecord) -> StepResult:
-    """Say of every activity of the snapshot what has become of it, from the histories.
+    """Say of every activity that was written down what has become of it, from the histories.
 
     Raises:
         StigmerOpsError: The snapshot cannot be read, or the result not written.
     """
-    if record.of("snapshot").state.value != "done":
-        return StepResult(done().state, "no snapshot was taken, so nothing was changed either")
-    total = record.of("snapshot").data["activities"]
+    if record.of("snapshot").state is not StepState.DONE:
+        return done("no snapshot was taken, so nothing was changed either")
+    late = record.of("extend-latecomers").data.get("activities", 0)
+    total = record.of("snapshot").data["activities"] + late
     counts: Counter[Whereabouts] = Counter()
     lost: list[str] = []
     frontend = world.systems.external
@@ -111,7 +112,7 @@ async def reconcile(world: World, record: StepRecord) -> StepResult:
                 record.report(counts.total(), total)
     told = ", ".join(f"{counts[each]:,} {each}" for each in Whereabouts if counts[each])
     data = {"accounts": {each.value: counts[each] for each in Whereabouts if counts[each]}}
-    detail = f"{counts.total():,} activities of the snapshot: {told or 'there were none'}"
+    detail = f"{counts.total():,} activities that waited then: {told or 'there were none'}"
     if not lost:
         return done(detail, data)
     more = [f"and {len(lost) - LINES_TOLD:,} more: {record.folder / FILE_NAME}"]
@@ -119,7 +120,7 @@ async def reconcile(world: World, record: StepRecord) -> StepResult:
 
 
 async def _activities(folder: Path) -> AsyncIterator[PendingActivity]:
-    for activity in read_snapshot(folder):
+    for activity in written_down(folder):
         yield activity
 
 

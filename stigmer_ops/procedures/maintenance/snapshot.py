@@ -21,6 +21,7 @@ from stigmer_ops.temporal.scan import scan
 from stigmer_ops.untrusted.json_text import json_value
 
 FILE_NAME = "snapshot.jsonl"
+LATE_FILE_NAME = "latecomers.jsonl"
 _UNREADABLE_TOLD = 5
 _TEXTS = ("workflow_id", "run_id", "activity_id", "activity_type", "workflow_type", "task_queue")
 _TIMES = (
@@ -79,13 +80,42 @@ async def pending_now(world: World) -> AsyncGenerator[PendingActivity, None]:
         )
 
 
-def read_snapshot(folder: Path) -> Iterator[PendingActivity]:
-    """The activities of the snapshot in `folder`, in the order in which they were found.
+async def take_latecomers(world: World, record: StepRecord) -> None:
+    """Write down every attempt that has begun to wait since the snapshot.
+
+    Raises:
+        StigmerOpsError: As `take_snapshot`.
+    """
+    known = {(each.key, each.attempt) for each in read_snapshot(record.folder)}
+    found = pending_now(world)
+    count = 0
+    with whole_file(record.folder / LATE_FILE_NAME) as file:
+        async with aclosing(found):
+            async for activity in found:
+                count += 1
+                record.report(count)
+                if (activity.key, activity.attempt) not in known:
+                    file.write(json.dumps(activity_record(activity)) + "\n")
+
+
+def written_down(folder: Path) -> Iterator[PendingActivity]:
+    """The activities of the snapshot, and those that began to wait while the window was begun.
+
+    Raises:
+        InputError: As `read_snapshot`.
+    """
+    yield from read_snapshot(folder)
+    if (folder / LATE_FILE_NAME).exists():
+        yield from read_snapshot(folder, LATE_FILE_NAME)
+
+
+def read_snapshot(folder: Path, name: str = FILE_NAME) -> Iterator[PendingActivity]:
+    """The activities of a snapshot in `folder`, in the order in which they were found.
 
     Raises:
         InputError: The file is missing, or not a snapshot.
     """
-    path = folder / FILE_NAME
+    path = folder / name
     number = 0
     try:
         with path.open(encoding="utf-8") as file:
