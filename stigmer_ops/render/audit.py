@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.tables import Cell, Column, Row, id_column, table_of
 
 _STYLES = {"done": "green", "refused": "yellow", "failed": "red"}
 _NEEDS_A_LOOK = "bold red"
@@ -16,8 +16,8 @@ _COLUMNS = (
     Column("TIME", fold=False),
     Column("COMMAND"),
     Column("OPERATOR"),
-    Column("WORKFLOW"),
-    Column("ACTIVITY"),
+    id_column("WORKFLOW"),
+    id_column("ACTIVITY"),
     Column("ATTEMPT", justify="right", fold=False),
     Column("RESULT", fold=False),
     Column("EVENT", justify="right", fold=False),
@@ -29,19 +29,32 @@ _WIDE_COLUMNS = (
     Column("HOST"),
     Column("NAMESPACE"),
     Column("SERVER"),
-    Column("RUN"),
-    Column("OPERATION"),
+    id_column("RUN"),
+    id_column("OPERATION"),
+)
+
+
+_NARROW_COLUMNS = (
+    Column("TIME", fold=False),
+    Column("COMMAND", fold=False),
+    Column("RESULT", fold=False),
+    Column("EVENT", justify="right", fold=False),
+    Column("OPERATOR"),
 )
 
 
 def operations_table(
     console: Console, operations: Sequence[Mapping[str, Any]], *, wide: bool
 ) -> None:
-    """One row an operation: when, what, by whom, on what, how it ended, why."""
+    """One row an operation: when, what, by whom, on what, how it ended, why.
+
+    Where that has no room, the target, the reason, and why it did not end well stand below it.
+    """
     columns = _COLUMNS + _WIDE_COLUMNS if wide else _COLUMNS
-    console.print(
-        table_of(columns, [_cells(operation)[: len(columns)] for operation in operations])
-    )
+    table = table_of(columns, [_cells(operation)[: len(columns)] for operation in operations])
+    if not wide and table.width > console.width:
+        table = table_of(_NARROW_COLUMNS, [_narrow_row(operation) for operation in operations])
+    console.print(table)
 
 
 def report_table(console: Console, report: Mapping[str, Any], *, wide: bool) -> None:
@@ -71,16 +84,15 @@ def report_table(console: Console, report: Mapping[str, Any], *, wide: bool) -> 
 def _cells(operation: Mapping[str, Any]) -> list[Cell]:
     target = operation["target"] or {}
     outcome = operation["outcome"] or {}
-    result = outcome.get("result", "unfinished")
     return [
-        operation["ended"] or operation["started"],
+        _time(operation),
         operation["command"],
         operation["operator"],
         target.get("workflow_id", "-"),
         target.get("activity_id", "-"),
         str(target.get("attempt", "-")),
-        (result, _STYLES.get(result, _NEEDS_A_LOOK)),
-        str(outcome.get("proof_event_id", "-")),
+        _result(outcome),
+        _event(outcome),
         operation["reason"],
         outcome.get("detail") or "-",
         _timeouts(operation["parameters"]),
@@ -90,6 +102,44 @@ def _cells(operation: Mapping[str, Any]) -> list[Cell]:
         target.get("run_id", "-"),
         operation["operation_id"],
     ]
+
+
+def _narrow_row(operation: Mapping[str, Any]) -> Row:
+    outcome = operation["outcome"] or {}
+    return Row(
+        [
+            _time(operation),
+            operation["command"],
+            _result(outcome),
+            _event(outcome),
+            operation["operator"],
+        ],
+        [
+            (line, "dim")
+            for line in (_target(operation), operation["reason"], outcome.get("detail"))
+            if line
+        ],
+    )
+
+
+def _target(operation: Mapping[str, Any]) -> str:
+    """What it was done to, as in `order-4711  5  attempt 1`."""
+    target = operation["target"] or {}
+    attempt = f"attempt {target['attempt']}" if target.get("attempt") else None
+    return "  ".join(filter(None, (target.get("workflow_id"), target.get("activity_id"), attempt)))
+
+
+def _time(operation: Mapping[str, Any]) -> str:
+    return str(operation["ended"] or operation["started"])
+
+
+def _result(outcome: Mapping[str, Any]) -> Cell:
+    result = outcome.get("result", "unfinished")
+    return result, _STYLES.get(result, _NEEDS_A_LOOK)
+
+
+def _event(outcome: Mapping[str, Any]) -> str:
+    return str(outcome.get("proof_event_id", "-"))
 
 
 def _timeouts(parameters: Mapping[str, Any]) -> str:

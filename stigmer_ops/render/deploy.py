@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.procedures.checks.check import Result
 from stigmer_ops.render.output import Record, write_line, write_text
-from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.tables import Cell, Column, FittedTable, table_of
 from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from stigmer_ops.procedures.checks.runner import CheckRun
     from stigmer_ops.procedures.deployment.sample import Measure, Sample
@@ -161,7 +160,7 @@ def screen(until: datetime) -> Iterator[Show]:
         yield show
 
 
-def limits_table(verification: Verification, now: datetime) -> Table:
+def limits_table(verification: Verification, now: datetime) -> FittedTable:
     """Every limit: whether it holds, and what was seen."""
     rows: list[list[Cell]] = []
     for standing in verification.standings:

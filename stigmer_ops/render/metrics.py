@@ -71,12 +71,12 @@ def answer_table(console: Console, answers: Sequence[Answer], *, wide: bool) -> 
     """A row for each series: its value, what is healthy, where the alert begins, the trend."""
     columns = [
         Column("QUERY", fold=False),
-        Column("SERIES"),
+        Column("SERIES", least=20),
         Column("VALUE", "right", fold=False),
         Column("", fold=False),
         Column("HEALTHY", fold=False),
         Column("ALERT", fold=False),
-        Column("TREND", fold=False),
+        Column("TREND", fold=False, spared=1),
     ]
     if wide:
         columns += [Column("NAME OF THE ALERT"), Column("EXPRESSION")]

@@ -122,6 +122,10 @@ def console(stream: IO[str] | None = None) -> Console:
             """Let the caller decide; Rich would end the process with 1, which means findings."""
             raise  # noqa: PLE0704 - Rich calls this while it handles the BrokenPipeError
 
+        def print(self, *objects: Any, crop: bool = False, **how: Any) -> None:  # noqa: ANN401
+            """Print as Rich does, but leave what is too long to the terminal: nothing is cut."""
+            super().print(*objects, crop=crop, **how)
+
     stream = stream or sys.stdout
     return _Console(
         file=stream,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,11 +13,13 @@ from rich.text import Text
 
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.summary import DIMENSIONS, Summary
-from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.tables import Cell, Column, FittedTable, Row, id_column, table_of
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 
 FULL_WIDTH = 160
 """Columns of a terminal from which on every fact has a column of its own."""
+MARGIN = 6
+"""Columns of a narrow terminal that a failure below its row leaves free."""
 GROUP_WIDTH = 44
 """To what width the tables of a summary line up; longer names fold or push."""
 FAILURE_SHOWN = 60
@@ -88,10 +91,10 @@ def _timeout(activity: PendingActivity, _look: Look) -> Cell:
     return "-" if deadline is None else deadline.timeout_type.value
 
 
-_WORKFLOW = (Column("WORKFLOW"), _workflow)
-_RUN = (Column("RUN"), _fact("run_id"))
+_WORKFLOW = (id_column("WORKFLOW"), _workflow)
+_RUN = (id_column("RUN"), _fact("run_id"))
 _WORKFLOW_TYPE = (Column("WORKFLOW TYPE"), _fact("workflow_type"))
-_ACTIVITY = (Column("ACTIVITY"), _fact("activity_id"))
+_ACTIVITY = (id_column("ACTIVITY"), _fact("activity_id"))
 _TYPE = (Column("TYPE"), _fact("activity_type"))
 _STATE = (Column("STATE", fold=False), _fact("state"))
 _ATTEMPT = (Column("ATTEMPT", "right", fold=False), _fact("attempt"))
@@ -117,50 +120,79 @@ def pending_table(
 ) -> list[RenderableType]:
     """The activities in the order given, as what is to be printed.
 
-    Away from a terminal, and on a wide one, every fact has its column. On a narrow one, what all
-    rows share is said once above them, and type, queue and failure stand below the ids.
+    Away from a terminal, and on a wide one, every fact has its column. On a narrow one, the type
+    and the queue that most rows share are said once above them; those of the others, and the
+    failures, stand below their rows.
     """
     if wide or console.width >= FULL_WIDTH:
         columns = _WIDE if wide else _TABLE
         rows = [[cell(activity, look) for _, cell in columns] for activity in activities]
         return [table_of([column for column, _ in columns], rows)]
-    return _narrow(activities, look)
+    return _narrow(activities, look, max(console.width - MARGIN, FAILURE_SHOWN))
 
 
-_NARROW = (_STATE, (Column("ATT", "right", fold=False), _fact("attempt")), _AGE, _LEFT)
+def redrawn(parts: Sequence[RenderableType]) -> Sequence[RenderableType]:
+    """What `pending_table` gave, for a screen that is drawn over and over."""
+    for part in parts:
+        if isinstance(part, FittedTable):
+            part.redrawn = True
+    return parts
 
 
-def _narrow(activities: Sequence[PendingActivity], look: Look) -> list[RenderableType]:
-    one_type = len({activity.activity_type for activity in activities}) == 1
-    one_queue = len({activity.task_queue for activity in activities}) == 1
-    shared = [
-        f"{name} {visible(value)}"
-        for name, value, one in (
-            ("activity type", activities[0].activity_type, one_type),
-            ("task queue", activities[0].task_queue, one_queue),
-        )
-        if one and value
-    ]
-    columns = [Column("WORKFLOW"), Column("ACTIVITY"), *(column for column, _ in _NARROW)]
+_SHORT_ATTEMPT = (Column("ATT", "right", fold=False), _fact("attempt"))
+_NARROW = (_WORKFLOW, _ACTIVITY, _STATE, _SHORT_ATTEMPT, _AGE, _LEFT)
+
+
+def _narrow(
+    activities: Sequence[PendingActivity], look: Look, failure_width: int
+) -> list[RenderableType]:
+    type_ = _Shared("activity type", [activity.activity_type for activity in activities])
+    queue = _Shared("task queue", [activity.task_queue for activity in activities])
     rows = [
-        [
-            _below(_workflow(activity, look), "" if one_queue else activity.task_queue, activity),
-            _below(activity.activity_id, "" if one_type else activity.activity_type),
-            *(cell(activity, look) for _, cell in _NARROW),
-        ]
-        for activity in activities
+        Row(
+            [cell(activity, look) for _, cell in _NARROW],
+            [
+                (line, "dim")
+                for line in (
+                    ", ".join(filter(None, (type_.told(type_name), queue.told(queue_name)))),
+                    failure_text(activity, failure_width),
+                )
+                if line
+            ],
+        )
+        for activity, type_name, queue_name in zip(
+            activities, type_.values, queue.values, strict=True
+        )
     ]
-    heading = [Text(", ".join(shared), style="dim")] if shared else []
-    return [*heading, table_of(columns, rows)]
+    shared = ", ".join(filter(None, (type_.heading, queue.heading)))
+    heading = [Text(shared, style="dim")] if shared else []
+    return [*heading, table_of([column for column, _ in _NARROW], rows)]
 
 
-def _below(first: Cell, second: str, failed: PendingActivity | None = None) -> Cell:
-    lines = [first if isinstance(first, tuple) else (str(first), "")]
-    if second:
-        lines.append((f"  {second}", "dim"))
-    if failed is not None and failed.last_failure is not None:
-        lines.append((f"  {failure_text(failed)}", "dim"))
-    return lines
+class _Shared:
+    """A fact that is said once for all rows that have it, if these are the most.
+
+    Args:
+        name: Of the fact.
+        values: Of every row, "" where it has none.
+    """
+
+    def __init__(self, name: str, values: Sequence[str]) -> None:
+        self.values = values
+        self._name = name
+        usual, count = Counter(values).most_common(1)[0]
+        self._usual = usual if count * 2 > len(values) else ""
+        self._always = count == len(values)
+
+    @property
+    def heading(self) -> str:
+        """What stands above the rows; "" if they have little in common."""
+        exceptions = "" if self._always else " unless told"
+        return f"{self._name} {visible(self._usual)}{exceptions}" if self._usual else ""
+
+    def told(self, value: str) -> str:
+        """What stands below a row with this value; "" if it is said above."""
+        return "" if value == self._usual else f"{self._name} {value or '-'}"
 
 
 def summary_tables(summary: Summary, look: Look) -> Iterator[RenderableType]:

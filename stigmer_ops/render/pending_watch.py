@@ -138,7 +138,7 @@ def screen(look_at: Callable[[datetime], Any], order: Order, interval: str) -> I
     from rich.text import Text  # noqa: PLC0415
 
     from stigmer_ops.render.output import console  # noqa: PLC0415
-    from stigmer_ops.render.pending_table import pending_table  # noqa: PLC0415
+    from stigmer_ops.render.pending_table import pending_table, redrawn  # noqa: PLC0415
 
     terminal = console()
     with Live(console=terminal, auto_refresh=False, vertical_overflow="ellipsis") as live:
@@ -153,6 +153,6 @@ def screen(look_at: Callable[[datetime], Any], order: Order, interval: str) -> I
             )
             rows = ranking.first()
             table = pending_table(terminal, rows, look_at(cycle.now)) if rows else []
-            live.update(Group(head, *table), refresh=True)
+            live.update(Group(head, *redrawn(table)), refresh=True)
 
         yield show

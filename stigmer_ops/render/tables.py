@@ -1,46 +1,183 @@
-"""Tables as operators know them: capital headings, no lines, full ids, nothing cut off."""
+"""Tables as operators know them: capital headings, no lines, full ids, nothing cut off.
+
+A table that is too wide for the terminal gives way in this order: columns of prose fold, columns
+that can be spared go, ids stand on lines of their own. Rich's own `Table` does none of this but the
+first: it cuts what may not fold, knows no line across all columns, and pads the last one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
 from rich.text import Text
 
+from stigmer_ops.render.table_rows import GAP, Layout, Slot, below_row, width_of
 from stigmer_ops.render.text import visible
+
+LEAST = 12
+"""Terminal columns that a column of prose keeps as long as another column can be spared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and how its cells sit."""
+    """A heading, and how its cells sit.
+
+    Attributes:
+        heading: In capitals, or empty.
+        justify: Numbers stand to the right.
+        fold: Whether a long cell may continue on the next line; numbers and times may not.
+        own_line: Whether a cell that finds no room stands whole on a line of its own, with the
+            rest of its row below.
+        least: Terminal columns to which it may be folded while others can be spared.
+        spared: Where there is no room, columns go in this order, 1 first; 0 stays.
+    """
 
     heading: str
     justify: Literal["left", "right"] = "left"
     fold: bool = True
-    """Whether a long cell may continue on the next line; numbers and times may not."""
+    own_line: bool = False
+    least: int = LEAST
+    spared: int = 0
+
+    def floor(self, natural: int) -> int:
+        """To what width it may be narrowed while others can be spared."""
+        return min(natural, self.least) if self.fold or self.own_line else natural
+
+
+def id_column(heading: str) -> Column:
+    """A column of ids: they are copied, and so never broken."""
+    return Column(heading, fold=False, own_line=True)
 
 
 Cell = str | tuple[str, str] | list[tuple[str, str]]
 """Text; text with a Rich style; or several lines of them, one below the other."""
 
 
-def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Table:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells, and texts with their styles that stand below them across all columns."""
+
+    cells: Sequence[Cell]
+    below: Sequence[tuple[str, str]] = ()
+
+
+def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Cell] | Row]) -> FittedTable:
     """A table whose cells are foreign text: made visible, never read as markup."""
-    table = Table(
-        box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0)
+    return FittedTable(
+        columns,
+        [
+            ([_text(cell) for cell in row.cells], [_text(line) for line in row.below])
+            for row in (row if isinstance(row, Row) else Row(row) for row in rows)
+        ],
     )
-    for column in columns:
-        table.add_column(
-            column.heading,
-            justify=column.justify,
-            overflow="fold",
-            no_wrap=not column.fold,
+
+
+class FittedTable:
+    """A table that fits itself to the terminal when it is printed.
+
+    Attributes:
+        show_header: Whether the headings are printed.
+        header_style: Their Rich style.
+        redrawn: Whether it is part of a screen that Rich draws over and over, and whose lines it
+            cuts: there ids fold at the screen's edge.
+    """
+
+    def __init__(
+        self, columns: Sequence[Column], rows: Sequence[tuple[Sequence[Text], Sequence[Text]]]
+    ) -> None:
+        self._columns = columns
+        self._rows = rows
+        self._natural = [
+            max(len(column.heading), *(width_of(cells[place]) for cells, _ in rows), 0)
+            for place, column in enumerate(columns)
+        ]
+        self.show_header = True
+        self.header_style = "bold"
+        self.redrawn = False
+
+    @property
+    def width(self) -> int:
+        """Terminal columns that it needs to show every row in one line."""
+        return _total(self._natural)
+
+    def __rich_measure__(self, _console: Console, options: ConsoleOptions) -> Measurement:
+        """What it needs, and to what it can be narrowed."""
+        floors = [column.floor(w) for column, w in zip(self._columns, self._natural, strict=True)]
+        return Measurement(_total(floors), self.width).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it without trailing blanks; only an id may be longer than the terminal is wide."""
+        for line in self._lines(console, options.max_width):
+            line.rstrip()
+            yield from line.render(console)
+            yield Segment.line()
+
+    def _lines(self, console: Console, room: int) -> Iterator[Text]:
+        widths = self._fitted(room)
+        layout = Layout(
+            console,
+            [
+                Slot(width, self._columns[place].justify, self._columns[place].own_line)
+                for place, width in widths.items()
+            ],
+            room,
+            folds_ids=self.redrawn,
         )
-    for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
-    return table
+        if self.show_header:
+            yield from layout.row(
+                [Text(self._columns[place].heading, self.header_style) for place in widths]
+            )
+        for cells, below in self._rows:
+            yield from layout.row([cells[place] for place in widths])
+            for text in below:
+                yield from below_row(console, text, room, folds_ids=self.redrawn)
+
+    def _fitted(self, room: int) -> dict[int, int]:
+        """The columns that stay, by their place, and the width of each."""
+        natural = {place: width for place, width in enumerate(self._natural) if width}
+        going = sorted(
+            (place for place in natural if self._columns[place].spared),
+            key=lambda place: self._columns[place].spared,
+        )
+        while (
+            fitted := _narrowed(
+                natural, {p: self._columns[p].floor(width) for p, width in natural.items()}, room
+            )
+        ) is None and going:
+            del natural[going.pop(0)]
+        if fitted is None:  # nothing is left to be spared: even numbers fold before they are cut
+            fitted = _narrowed(natural, dict.fromkeys(natural, 1), room)
+        fitted = fitted or dict.fromkeys(natural, 1)
+        return {place: self._closed(place, width) for place, width in fitted.items()}
+
+    def _closed(self, place: int, width: int) -> int:
+        """The width without what only those ids would need that stand on their own lines."""
+        column = self._columns[place]
+        if not column.own_line or width >= self._natural[place]:
+            return width
+        fitting = [found for cells, _ in self._rows if (found := width_of(cells[place])) <= width]
+        return max([min(len(column.heading), width), *fitting])
+
+
+def _narrowed(natural: dict[int, int], floors: dict[int, int], room: int) -> dict[int, int] | None:
+    """The widths of columns in `room`, the widest narrowed first; None if it is too small."""
+    if _total(natural.values()) <= room:
+        return natural
+    for level in range(room, 0, -1):
+        widths = {p: max(floors[p], min(width, level)) for p, width in natural.items()}
+        if _total(widths.values()) <= room:
+            return widths
+    return None
+
+
+def _total(widths: Iterable[int]) -> int:
+    taken = [width for width in widths if width]
+    return sum(taken) + GAP * max(len(taken) - 1, 0)
 
 
 def _text(cell: Cell) -> Text:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.measure import Measurement
 from rich.padding import Padding
-from rich.table import Table
 
 from stigmer_ops.handshake.queue_verdicts import QueueCheck, next_command
 from stigmer_ops.handshake.registration import ProbeAccount, ProbeMethod
@@ -172,20 +170,13 @@ def list_page(console: Console, looked: Sequence[QueueWorkers], *, wide: bool) -
         ]
     rows = [row[: len(columns)] for workers in looked for row in _list_rows(workers)]
     table = table_of(columns, rows)
-    if not _folds(console, table):
+    if table.width <= console.width:
         console.print(table)
         return
     for workers in looked:
         console.print(visible(workers.expected.name), style="bold")
         own = [row[1 : len(columns)] for row in _list_rows(workers)]
         console.print(Padding(table_of(columns[1:], own), (0, 0, 1, 2), expand=False))
-
-
-def _folds(console: Console, table: Table) -> bool:
-    """Whether the table needs more columns than the terminal has."""
-    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum > (
-        console.width
-    )
 
 
 def _list_rows(workers: QueueWorkers) -> Iterable[list[Cell]]:

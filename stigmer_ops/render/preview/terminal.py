@@ -22,7 +22,7 @@ from stigmer_ops.monitoring.preview.picture import DrawnPanel, Picture, Section,
 from stigmer_ops.monitoring.preview.window import TimeRange
 from stigmer_ops.monitoring.trend import aligned
 from stigmer_ops.render.sparkline import sparkline
-from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.tables import Cell, Column, FittedTable, table_of
 from stigmer_ops.render.text import rfc3339, seconds, visible
 
 _WIDTH = 160
@@ -112,7 +112,7 @@ def _panel(drawn: DrawnPanel, range_: TimeRange, *, wide: bool) -> RenderableTyp
     return Group(title, _series_table(shown, drawn, range_), *more)
 
 
-def _series_table(shown: list[Series], drawn: DrawnPanel, range_: TimeRange) -> Table:
+def _series_table(shown: list[Series], drawn: DrawnPanel, range_: TimeRange) -> FittedTable:
     calcs = drawn.options.legend.calcs or drawn.options.reduce_options.calcs or ("lastNotNull",)
     width = _SHORT_TREND if drawn.panel.type == "stat" else _TREND
     columns = [Column(""), Column("", fold=False)]

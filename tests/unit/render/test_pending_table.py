@@ -18,6 +18,7 @@ from stigmer_ops.render.pending_table import (
     failure_text,
     left_cell,
     pending_table,
+    redrawn,
 )
 from support.activities import HOUR, NOW, pending
 
@@ -25,13 +26,20 @@ LOOK = Look(NOW, stuck_after=4 * HOUR, near_deadline_share=0.8)
 LONG = "stigmer/zigflow/order-processing/customer-0815/2026-11-24/8b6ef6b3-9d1c-4d64-8b4f-61b1"
 
 
-def drawn(activities: Sequence[PendingActivity], width: int, *, wide: bool = False) -> str:
+def drawn(
+    activities: Sequence[PendingActivity],
+    width: int,
+    *,
+    wide: bool = False,
+    on_screen: bool = False,
+) -> str:
     stream = io.StringIO()
     console = Console(
         file=stream, width=width, force_terminal=True, color_system=None, markup=False
     )
-    for part in pending_table(console, activities, LOOK, wide=wide):
-        console.print(part)
+    parts = pending_table(console, activities, LOOK, wide=wide)
+    for part in redrawn(parts) if on_screen else parts:
+        console.print(part, crop=on_screen)
     return stream.getvalue()
 
 
@@ -50,18 +58,25 @@ VARIED = [
 def test_narrow_table_fits_and_keeps_every_fact(width: int) -> None:
     text = drawn(VARIED, width)
     lines = text.splitlines()
-    assert all(len(line) <= width for line in lines)
+    assert all(len(line) <= width or line == LONG for line in lines)
     for fact in ("CANCEL_REQUESTED", "STARTED", "17", "2h", "22h", "SendEmail", "one"):
         assert fact in text
     assert "ConnectError:" in text
     assert text.startswith("WORKFLOW ")
 
 
-def test_long_ids_are_folded_and_never_shortened() -> None:
-    lines = drawn([pending(workflow_id=LONG)], 80).splitlines()
-    first = lines.index(next(line for line in lines if line.startswith("stigmer/")))
-    width = lines[1].index("ACTIVITY") - 2
-    assert "".join(line[:width].strip() for line in lines[first:]) == LONG
+def test_long_ids_are_never_broken() -> None:
+    lines = drawn([pending(workflow_id=LONG), pending(workflow_id="short")], 80).splitlines()
+    assert lines[1].split() == ["WORKFLOW", "ACTIVITY", "STATE", "ATT", "AGE", "LEFT"]
+    assert lines[2] == LONG
+    assert lines[3].split() == ["5", "STARTED", "1", "2h", "22h"]
+    assert lines[4].split() == ["short", "5", "STARTED", "1", "2h", "22h"]
+    assert lines[3].index("STARTED") == lines[4].index("STARTED") == lines[1].index("STATE")
+
+
+def test_a_screen_that_cuts_its_lines_has_long_ids_folded() -> None:
+    lines = drawn([pending(workflow_id=LONG)], 80, on_screen=True).splitlines()
+    assert lines[2] + lines[3] == LONG
 
 
 def test_what_all_rows_share_is_said_once_on_a_narrow_terminal() -> None:
@@ -69,6 +84,19 @@ def test_what_all_rows_share_is_said_once_on_a_narrow_terminal() -> None:
     assert text.splitlines()[0] == "activity type CallAgentActivity, task queue zigflow_execution"
     assert text.count("CallAgentActivity") == 1
     assert len(text.splitlines()) == 4
+
+
+def test_what_most_rows_share_is_said_once_and_the_rest_below_its_row() -> None:
+    usual = [pending(workflow_id=name) for name in ("a", "b")]
+    other = pending(workflow_id="c", task_queue="", last_failure=Failure("gone " * 30, "Kind"))
+    lines = drawn([*usual, other], 120).splitlines()
+    assert lines[0] == ("activity type CallAgentActivity, task queue zigflow_execution unless told")
+    assert [line[0] for line in lines[2:5]] == ["a", "b", "c"]
+    assert lines[5] == "    task queue -"
+    assert lines[6].startswith("    Kind: gone gone")
+    assert lines[6].endswith("…")
+    assert 100 < len(lines[6]) <= 120
+    assert lines[1].index("ACTIVITY") == len("WORKFLOW") + 2
 
 
 def test_broad_terminal_has_a_column_for_every_fact() -> None:
