@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,7 +17,15 @@ from stigmer_ops.exporter.callbacks_news import Link
 from stigmer_ops.handshake.execution import Edition, TokenState
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.awaiting import Awaiting, awaiting
-from support.exporter_callbacks import Kind, Restartable, id_of, kind_of, watching
+from support.exporter_callbacks import (
+    PATIENCE_SECONDS,
+    Kind,
+    Restartable,
+    ended_in_time,
+    id_of,
+    kind_of,
+    watching,
+)
 from support.stigmer_histories import (
     CALL_BACK,
     CONTINUE,
@@ -51,14 +60,17 @@ FAULTS: dict[str, Kind | None] = {
 }
 """What each fault counts as; None where no callback of ours came to its end."""
 
-EACH = 1
-
 
 async def test_each_fault_counts_as_what_it_is_and_only_once(isolated_sandbox: Sandbox) -> None:
-    await isolated_sandbox.populate(dict.fromkeys(FAULTS, EACH))
+    ending = {fault: kind for fault, kind in FAULTS.items() if kind is not None}
+    others = dict.fromkeys(FAULTS.keys() - ending.keys(), 1)
+    await asyncio.gather(
+        ended_in_time(isolated_sandbox, *ending),
+        isolated_sandbox.populate(others, seconds=PATIENCE_SECONDS),
+    )
     reading = await watching(isolated_sandbox.client)
     counted: Counter[Kind] = Counter()
-    expected = Counter([kind for kind in FAULTS.values() if kind is not None] * EACH)
+    expected = Counter(ending.values())
     while counted.total() < expected.total():  # the last of them may not be visible yet
         counted += Counter(map(kind_of, (await reading.follow()).ended))
     assert counted == expected
@@ -132,7 +144,7 @@ async def test_duration_is_from_scheduling_to_end_with_retries(isolated_sandbox:
 
 
 async def test_java_durations_are_those_of_the_local_activity(isolated_sandbox: Sandbox) -> None:
-    await isolated_sandbox.populate({"healthy-java": 3, "callback-fails-java": 1})
+    await ended_in_time(isolated_sandbox, *3 * ["healthy-java"], "callback-fails-java")
     reading = await watching(isolated_sandbox.client)
     ended = [end for news in await reading.follow_all() for end in news.ended]
     assert len(ended) == 4

@@ -105,8 +105,9 @@ async def test_what_becomes_visible_late_is_counted_within_the_overlap(sandbox: 
         await workflows.add(2)
         reading = await watching(workflows.client)
         (news,) = await reading.follow_all()
-        last = max(end.time for end in news.ended if end.time is not None)
-        assert abs(reading.position.time - last) < timedelta(seconds=5)
+        last = reading.position.time
+        # A busy server closes a workflow a while after its callback.
+        assert all(end.time is not None and end.time <= last for end in news.ended)
         late, missed = (
             await watching(workflows.client),
             await watching(workflows.client),
@@ -123,10 +124,9 @@ async def test_position_an_overlap_ahead_begins_exactly_there(sandbox: Sandbox) 
     async with ended(sandbox) as workflows:
         await workflows.add(1)
         reading = await watching(workflows.client)
-        (news,) = await reading.follow_all()
-        (before,) = (end.time for end in news.ended if end.time is not None)
+        await reading.follow_all()
         new = await watching(workflows.client)
-        new.position.time = before + timedelta(seconds=0.5) + OVERLAP
+        new.position.time = reading.position.time + timedelta(seconds=0.5) + OVERLAP
         await asyncio.sleep(1)  # so that the next one ends after that
         await workflows.add(1)
         assert len((await new.follow()).ended) == 1
