@@ -24,7 +24,7 @@ def require_writable(invocation: Invocation, mutation: Mutation, namespace: str)
     A dry run writes nothing, so it needs none of these.
 
     Raises:
-        UsageError: No --reason.
+        UsageError: No --reason, or one that was copied without being filled in.
         RefusedError: Read-only mode; another namespace was confirmed; or a question would have to
             be asked and nobody is there to answer it.
     """
@@ -39,14 +39,32 @@ def require_writable(invocation: Invocation, mutation: Mutation, namespace: str)
     if mutation.dry_run:
         return
     require_no_read_only_mode(invocation)
-    if not (mutation.reason or "").strip():
+    _require_reason(mutation)
+    if not invocation.can_ask:
+        _require_no_question(invocation, mutation, namespace)
+
+
+def _require_reason(mutation: Mutation) -> None:
+    """Refuse a reason that says nothing: the audit trail keeps it for good.
+
+    Raises:
+        UsageError: There is none, or it is that of a command that we printed to be filled in.
+    """
+    from stigmer_ops.handshake.remedies import TICKET_TO_FILL_IN
+
+    reason = (mutation.reason or "").strip()
+    if not reason:
         raise UsageError(
             "--reason is missing: it is kept in the audit file, its ticket in the history",
             not_done=NOTHING_SENT,
             next_step="add --reason 'why, with a ticket such as INC-123'",
         )
-    if not invocation.can_ask:
-        _require_no_question(invocation, mutation, namespace)
+    if TICKET_TO_FILL_IN in reason:
+        raise UsageError(
+            f"--reason still has the {TICKET_TO_FILL_IN} that was to be filled in",
+            not_done=NOTHING_SENT,
+            next_step="put why there, with the ticket of this incident, such as INC-123",
+        )
 
 
 def require_no_read_only_mode(invocation: Invocation) -> None:

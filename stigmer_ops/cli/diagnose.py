@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-EXTEND_BY_SECONDS = 2 * 3600.0
-
 
 @command(
     app,
@@ -158,7 +156,7 @@ async def _write_plan(
     from stigmer_ops.procedures.plan_file import write_new
     from stigmer_ops.render.diagnosis import by_urgency
 
-    rows = list(planned(by_urgency(report.diagnoses), extend_by_seconds=EXTEND_BY_SECONDS))
+    rows = list(planned(by_urgency(report.diagnoses)))
     rows = await with_scheduled_events(systems.external, rows)
     header = PlanHeader(
         namespace=systems.external.namespace,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stigmer_ops.handshake.activity import Failure, PendingActivity
-from stigmer_ops.handshake.remedies import EXTEND_BY, reference, shell_word
+from stigmer_ops.handshake.duration import short_duration
+from stigmer_ops.handshake.remedies import extension_of, reference, shell_word
 from stigmer_ops.handshake.workers import Poller, PollerState, QueueWorkers, TaskKind
 
 
@@ -84,7 +85,8 @@ class ActivityDetail:
         lines = [f"stigmer-ops diagnose {named}"]
         if activity.state.token_is_live:
             lines.append(f"stigmer-ops activity complete {named} --dry-run")
-            lines.append(f"stigmer-ops activity extend {named} --by {EXTEND_BY} --dry-run")
+            by = short_duration(extension_of(activity))
+            lines.append(f"stigmer-ops activity extend {named} --by {by} --dry-run")
         elif not self.live_pollers:
             lines.append(f"stigmer-ops worker check --passive {namespace}")
         return tuple(lines)

@@ -19,6 +19,7 @@ from typing import Any
 
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.case import Diagnosis
+from stigmer_ops.handshake.remedies import extension_of
 from stigmer_ops.handshake.verdicts import Action, Severity
 from stigmer_ops.untrusted.json_text import harmless_json
 
@@ -160,7 +161,7 @@ def mark_of(sha256: str) -> str:
     return f" plan:{sha256[:_MARK_DIGITS]}"
 
 
-def planned(diagnoses: Iterable[Diagnosis], *, extend_by_seconds: float) -> Iterator[PlanRow]:
+def planned(diagnoses: Iterable[Diagnosis]) -> Iterator[PlanRow]:
     """A row for every activity whose verdict asks for attention; `skip` rows are for the reader."""
     for diagnosis in diagnoses:
         verdict, activity = diagnosis.verdict, diagnosis.activity
@@ -176,7 +177,9 @@ def planned(diagnoses: Iterable[Diagnosis], *, extend_by_seconds: float) -> Iter
             scheduled_event_id=diagnosis.scheduled_event_id,
             verdict=verdict.id,
             message=verdict.title if action is Action.FAIL else "",
-            extend_by_seconds=extend_by_seconds if action is Action.EXTEND else 0.0,
+            extend_by_seconds=extension_of(activity).total_seconds()
+            if action is Action.EXTEND
+            else 0.0,
             execution_id=_execution_id(diagnosis) if action is Action.REDELIVER else "",
         )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import timedelta
 
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.case import Diagnosis
+from stigmer_ops.handshake.duration import short_duration
 from stigmer_ops.handshake.verdicts import (
     ACTIVITY_PAUSED,
     CALLBACK_NOT_POLLED,
@@ -23,7 +25,9 @@ _ASKS_WORKERS = frozenset(
     | {CALLBACK_NOT_REGISTERED}
 )
 _PAUSED = frozenset({ACTIVITY_PAUSED, WORKFLOW_PAUSED})
-EXTEND_BY = "2h"
+_EXTENSION, _EXTENSION_SHARE = timedelta(hours=2), 1 / 4
+TICKET_TO_FILL_IN = "INC-…"
+"""In the reasons of commands that are printed; writes refuse it as it stands."""
 
 
 def shell_word(text: str) -> str:
@@ -49,16 +53,28 @@ def reference(activity: PendingActivity) -> str:
     return f"{where} -w {shell_word(activity.workflow_id)} {which}"
 
 
+def extension_of(activity: PendingActivity) -> timedelta:
+    """By how much to move its deadline: two hours, or a quarter of a timeout that is short.
+
+    So it stays within what `settings_safety` takes for safe, whatever the scale of its times.
+    """
+    timeouts = activity.timeouts
+    limit = timeouts.start_to_close or timeouts.schedule_to_close or _EXTENSION / _EXTENSION_SHARE
+    minutes = limit * _EXTENSION_SHARE // timedelta(minutes=1)
+    return min(_EXTENSION, timedelta(minutes=max(minutes, 1)))
+
+
 def commands(diagnosis: Diagnosis) -> tuple[str, ...]:
     """What to type next: first the look, then the remedy."""
     named = reference(diagnosis.activity)
     verdict = diagnosis.verdict
-    reason = "--reason 'INC-…'"
+    reason = f"--reason '{TICKET_TO_FILL_IN}'"
     lines = [f"stigmer-ops pending show {named}"]
     if verdict in _ASKS_WORKERS:
         lines.append(f"stigmer-ops worker check -n {shell_word(diagnosis.activity.namespace)}")
     if verdict in _PAUSED or diagnosis.action is Action.EXTEND:
-        lines.append(f"stigmer-ops activity extend {named} --by {EXTEND_BY} {reason}")
+        by = short_duration(extension_of(diagnosis.activity))
+        lines.append(f"stigmer-ops activity extend {named} --by {by} {reason}")
     if verdict in _PAUSED:
         lines.append(_unpause(diagnosis))
     if diagnosis.action is Action.REDELIVER:

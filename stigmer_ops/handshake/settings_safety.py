@@ -7,6 +7,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from stigmer_ops.handshake.activity import PendingActivity
+from stigmer_ops.handshake.duration import short_duration
+
+ROOM = 1 / 4
+"""What a timeout may be beyond the longest, as a share: `remedies.extension_of` moves deadlines
+by no more, and whoever did as they were told is not to be warned of it."""
 
 
 class UnsafeSetting(NamedTuple):
@@ -24,7 +29,7 @@ def unsafe_settings(
     Args:
         activity: With the timeouts and maximum attempts in force.
         run_timeout: Run timeout of the Stigmer workflow on which the activity waits.
-        longest: The longest start-to-close timeout that anybody should wait for.
+        longest: The longest start-to-close timeout that anybody should wait for, but for `ROOM`.
     """
     if activity.maximum_attempts != 1:
         allowed = activity.maximum_attempts or "unlimited"
@@ -48,9 +53,13 @@ def _limit_problem(activity: PendingActivity, run_timeout: timedelta, longest: t
         return "no start-to-close timeout: a lost callback is never noticed"
     if limit < run_timeout:
         return (
-            f"the start-to-close timeout of {limit} is shorter than the Stigmer workflow's own "
-            f"run timeout of {run_timeout}: it gives up while the agent still works"
+            f"the start-to-close timeout of {short_duration(limit)} is shorter than the Stigmer "
+            f"workflow's own run timeout of {short_duration(run_timeout)}: it gives up while the "
+            "agent still works"
         )
-    if limit > longest:
-        return f"the start-to-close timeout of {limit} is longer than {longest}: nobody is told"
+    if limit > longest * (1 + ROOM):
+        return (
+            f"the start-to-close timeout of {short_duration(limit)} is longer than "
+            f"{short_duration(longest)}: nobody is told"
+        )
     return ""

@@ -6,6 +6,10 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
+from stigmer_ops.handshake.duration import (
+    short_duration as short_duration,  # noqa: PLC0414 - one of the texts that render has
+)
+
 # Format characters that change what the eye sees: bidirectional overrides, zero-width and tags.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _USERINFO = re.compile(r"//[^/@\s]+@")
@@ -43,22 +47,3 @@ def rfc3339(time: datetime | None) -> str | None:
 def seconds(duration: timedelta | None) -> float | None:
     """A duration in seconds, to the millisecond; None stays None."""
     return None if duration is None else round(duration.total_seconds(), 3)
-
-
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-
-
-def short_duration(duration: timedelta | None) -> str:
-    """A duration in its two largest units: 3d4h, 4h12m, 35s; "-" where there is none."""
-    if duration is None:
-        return "-"
-    left = int(abs(duration.total_seconds()))
-    sign = "-" if duration < timedelta(0) and left else ""
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count}{unit}" if count else "")
-        if len(parts) == 2:
-            break
-    return sign + ("".join(parts) or "0s")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stigmer_ops.audit import AuditReport, is_missing, verify
+from stigmer_ops.handshake.duration import short_duration
 from stigmer_ops.handshake.verdicts import Severity
 from stigmer_ops.procedures.checks.check import Category, Check, Fail, Ok, Outcome, Warn
 from stigmer_ops.procedures.checks.context import CheckContext
@@ -32,31 +33,35 @@ async def _thresholds(context: CheckContext) -> Outcome:
 def unsafe_thresholds(settings: Settings) -> Iterator[str]:
     """Thresholds that hide what they are there to show, a sentence each."""
     limits, stigmer = settings.thresholds, settings.stigmer
+    told = {
+        name: f"thresholds.{name} ({short_duration(getattr(limits, name))})"
+        for name in type(limits).model_fields
+        if isinstance(getattr(limits, name), timedelta)
+    }
     if limits.stuck_after >= limits.longest_timeout:
         yield (
-            f"thresholds.stuck_after ({limits.stuck_after}) is not below "
-            f"thresholds.longest_timeout ({limits.longest_timeout}): activities time out before "
-            "they count as stuck"
+            f"{told['stuck_after']} is not below {told['longest_timeout']}: activities time out "
+            "before they count as stuck"
         )
     if limits.suspect_after > limits.stuck_after:
         yield (
-            f"thresholds.suspect_after ({limits.suspect_after}) is above thresholds.stuck_after "
-            f"({limits.stuck_after}): stuck activities are not looked into"
+            f"{told['suspect_after']} is above {told['stuck_after']}: stuck activities are not "
+            "looked into"
         )
     if limits.handshake_grace > limits.suspect_after:
         yield (
-            f"thresholds.handshake_grace ({limits.handshake_grace}) is above "
-            f"thresholds.suspect_after ({limits.suspect_after}): a lost token is told late"
+            f"{told['handshake_grace']} is above {told['suspect_after']}: a lost token is told late"
         )
     if limits.poller_stale_after >= SERVER_LISTS_POLLERS_FOR:
         yield (
-            f"thresholds.poller_stale_after ({limits.poller_stale_after}) is not below "
-            f"{SERVER_LISTS_POLLERS_FOR}, for which the server lists a dead poller: none is stale"
+            f"{told['poller_stale_after']} is not below "
+            f"{short_duration(SERVER_LISTS_POLLERS_FOR)}, for which the server lists a dead "
+            "poller: none is stale"
         )
     if max(stigmer.agent_run_timeout, stigmer.workflow_run_timeout) > limits.longest_timeout:
         yield (
             "stigmer.agent_run_timeout or stigmer.workflow_run_timeout is above "
-            f"thresholds.longest_timeout ({limits.longest_timeout}): no timeout is right for both"
+            f"{told['longest_timeout']}: no timeout is right for both"
         )
 
 

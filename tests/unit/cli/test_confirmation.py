@@ -30,6 +30,15 @@ def test_missing_reason_is_wrong_usage(reason: str | None) -> None:
         require_writable(invocation(), Mutation(reason=reason, yes=True), "default")
 
 
+@pytest.mark.parametrize("reason", ["INC-…", "INC-… lost callback"])
+def test_reason_that_was_not_filled_in_is_wrong_usage(reason: str) -> None:
+    with pytest.raises(UsageError, match="to be filled in") as error:
+        require_writable(invocation(), Mutation(reason=reason, yes=True), "default")
+
+    assert error.value.not_done == "nothing was sent to Temporal"
+    assert "INC-123" in error.value.advice
+
+
 def test_nobody_to_ask_is_refused_with_what_to_add() -> None:
     with pytest.raises(RefusedError, match="not a terminal") as refused:
         require_writable(invocation(), Mutation(reason="INC-7"), "default")
