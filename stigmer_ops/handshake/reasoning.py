@@ -74,8 +74,10 @@ def _deliverable(case: Case) -> StigmerExecution | None:
 def _outcome_known(found: Candidate) -> bool:
     """Whether an execution has ended with an outcome that can be learnt, and that nobody got."""
     trace = found.trace
-    if trace is None or trace.unreadable or found.execution.running or not found.certain:
+    if trace is None or trace.unreadable or found.execution.running:
         return False
+    if not found.certain or found.relation is Relation.OTHER_NAMESPACE:
+        return False  # it may be the outcome of somebody else's activity
     if trace.callback.state is CallbackState.NOT_ATTEMPTED:
         return trace.stigmer_phase in ENDED_PHASES
     return trace.callback.state is CallbackState.FAILED

@@ -157,7 +157,8 @@ TOKEN_WRONG_NAMESPACE = _stuck(
     "token-wrong-namespace",
     "The execution's token names another namespace",
     Action.FAIL,
-    _REFUSED + "A restored or copied database is the usual cause.",
+    "The callback goes to the wrong namespace. A restored or copied database is the usual cause: "
+    "find out whose execution it is before you deliver anything of it.",
 )
 RUNNER_MISSING = _stuck(
     "runner-missing",
@@ -241,7 +242,8 @@ WORKFLOW_EDITION = _stuck(
     "workflow-edition-without-callback",
     "The token was given to a workflow execution, whose Go edition has no callback",
     Action.FAIL,
-    "The token will never be used. When the execution has ended, deliver what it found out.",
+    "The token will never be used. Wait until the execution has ended and deliver what it found "
+    "out, or fail the activity.",
 )
 UNKNOWN = Verdict(
     "unknown",

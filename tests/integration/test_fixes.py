@@ -29,6 +29,15 @@ REPAIRED = [
 ]
 
 
+KNOWN_OUTCOME = (
+    "stale-token",
+    "token-double-encoded",
+    "token-truncated",
+    "workflow-edition-without-callback",
+)
+"""Faults that would be failed, but for what their executions found out."""
+
+
 @pytest.fixture
 def variables(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     audit = str(tmp_path / "audit.jsonl")
@@ -63,8 +72,11 @@ async def test_proposed_command_ends_the_waiting(
     struck: Handshake, variables: dict[str, str]
 ) -> None:
     item = await diagnosis(struck, variables)
-    assert item["verdict"] == FAULTS[struck.faults[struck.activity_ids[0]]].verdict
-    program, *arguments = shlex.split(item["commands"][-1])
+    fault = struck.faults[struck.activity_ids[0]]
+    assert item["verdict"] == FAULTS[fault].verdict
+    if fault in KNOWN_OUTCOME:
+        assert item["action"] == Action.REDELIVER
+    program, *arguments = shlex.split(item["commands"][-1].replace("INC-…", "INC-7"))
     assert program == "stigmer-ops"
     done = await stigmer_ops(*arguments, "--yes", "-o", "json", variables=variables)
     assert done.code == 0, done.err

@@ -143,6 +143,7 @@ def variables(sandbox: Sandbox, handshake: Handshake, folder: Path) -> dict[str,
         "WORKFLOW_ID": handshake.workflow_id,
         "RUN_ID": handshake.run_id,
         "ACTIVITY_ID": activity_id,
+        "EXECUTION_ID": next((one.metadata.id for one in handshake.executions()), ""),
         "REASON": "INC-7 runbook trial",
     }
 

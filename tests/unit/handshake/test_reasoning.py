@@ -19,7 +19,10 @@ from stigmer_ops.handshake.execution import (
     TokenState,
     WorkflowClose,
 )
+from stigmer_ops.handshake.plan import planned
 from stigmer_ops.handshake.reasoning import diagnose
+from stigmer_ops.handshake.remedies import commands, reference
+from stigmer_ops.handshake.verdicts import Action
 from support.activities import EXPECTED, HOUR, NOW, claim, execution, pending
 
 CALLBACK = "stigmer/system/complete-external-activity"
@@ -292,6 +295,61 @@ def test_contradiction_of_the_stigmer_service_is_evidence() -> None:
     diagnosis = judged(holds(execution(status="TIMED_OUT"), trace=trace))
     assert diagnosis.verdict is verdicts.STIGMER_TIMED_OUT
     assert any("contradicts" in fact.fact for fact in diagnosis.evidence)
+
+
+def ended(
+    relation: Relation,
+    callback: Callback = NONE,
+    phase: str = "",
+    *,
+    certain: bool = True,
+    state: TokenState = TokenState.WHOLE,
+) -> Candidate:
+    trace = ExecutionTrace(callback, WorkflowClose(20, NOW, "FAILED"), stigmer_phase=phase)
+    found = execution(status="FAILED", claim=claim(state=state))
+    return holds(found, relation, trace, certain=certain)
+
+
+REFUSED = failed_callback("Invalid task token")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ended(Relation.OTHER_ATTEMPT, REFUSED),
+        ended(Relation.DAMAGED, REFUSED, state=TokenState.TRUNCATED),
+        ended(Relation.DAMAGED, phase="EXECUTION_COMPLETED", state=TokenState.DOUBLE_ENCODED),
+        ended(Relation.CURRENT_ATTEMPT, phase="EXECUTION_FAILED"),
+    ],
+)
+def test_outcome_that_is_known_is_delivered_instead_of_a_failure(found: Candidate) -> None:
+    attempt = 2 if found.relation is Relation.OTHER_ATTEMPT else 1
+    diagnosis = judged(found, activity=pending(attempt=attempt))
+    (row,) = planned([diagnosis])
+
+    assert diagnosis.verdict.action is Action.FAIL
+    assert diagnosis.action is row.action is Action.REDELIVER
+    assert row.execution_id == found.execution.execution_id
+    assert f"redeliver {reference(diagnosis.activity)} --execution-id" in commands(diagnosis)[-1]
+    assert any("what it was to deliver is known" in fact.fact for fact in diagnosis.evidence)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        (ended(Relation.DAMAGED, REFUSED, state=TokenState.TRUNCATED, certain=False),),
+        (ended(Relation.OTHER_NAMESPACE, REFUSED),),
+        (ended(Relation.CURRENT_ATTEMPT, phase="EXECUTION_IN_PROGRESS"),),
+        (holds(relation=Relation.OTHER_ATTEMPT),),
+        (ended(Relation.OTHER_ATTEMPT, REFUSED), ended(Relation.OTHER_ATTEMPT, REFUSED)),
+    ],
+    ids=["matched by time", "other namespace", "no outcome", "still running", "two outcomes"],
+)
+def test_no_outcome_is_delivered_that_may_be_anothers(found: tuple[Candidate, ...]) -> None:
+    attempt = 2 if found[0].relation is Relation.OTHER_ATTEMPT else 1
+    diagnosis = judged(*found, activity=pending(attempt=attempt))
+    assert diagnosis.action is Action.FAIL
+    assert "activity fail" in commands(diagnosis)[-1]
 
 
 def test_registry_is_consistent() -> None:
