@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,11 @@ async def stigmer_ops(
     stdin: bytes | None = None,
     timeout_seconds: float = 60,
     directory: Path | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "stigmer_ops"),
 ) -> Finished:
     """Run `stigmer-ops` with `arguments` in `directory`; standard input is empty unless given."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "stigmer_ops",
+        *program,
         *arguments,
         env=environment(variables),
         cwd=directory,
