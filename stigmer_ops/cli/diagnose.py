@@ -73,7 +73,7 @@ async def diagnose(
 
     began = time.monotonic()
     settings = invocation.settings
-    wanted = _verdicts_named(verdict or [])
+    wanted = verdicts_named(verdict or [])
     if plan_out is not None:
         _require_new_plan(plan_out)
     report = DiagnosisReport()
@@ -98,7 +98,12 @@ async def diagnose(
     return ExitCode.FINDINGS if report.stuck else ExitCode.OK
 
 
-def _verdicts_named(names: list[str]) -> set[Verdict]:
+def verdicts_named(names: list[str]) -> set[Verdict]:
+    """The verdicts of the values of --verdict.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
     from stigmer_ops.handshake.verdicts import BY_ID
 
     for name in names:

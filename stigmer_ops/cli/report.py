@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from stigmer_ops.cli.audit_trail import audit_path, operation_row
 from stigmer_ops.cli.check import access_of, check_everything
 from stigmer_ops.cli.commands import command
 from stigmer_ops.cli.context import Invocation
+from stigmer_ops.cli.diagnose import verdicts_named
 from stigmer_ops.cli.new_file import require_new, write_new_file
 from stigmer_ops.cli.option_sets import Connection, parse_duration
 from stigmer_ops.errors import ExitCode, UsageError
@@ -23,6 +25,7 @@ from stigmer_ops.render.output import Document, write_pieces
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stigmer_ops.handshake.verdicts import Verdict
     from stigmer_ops.procedures.checks.context import Access
     from stigmer_ops.procedures.incident.report import IncidentReport
     from stigmer_ops.settings_sources import LoadedSettings
@@ -47,6 +50,7 @@ class ReportFormat(StrEnum):
         "report",
         "report --since 6h --out incident.html",
         "report --format md --out - | less",
+        "report --ticket INC-7 --verdict callback-failed",
         "report --audit-file alice.jsonl --audit-file bob.jsonl --out post-mortem.md",
         "report -o json",
     ),
@@ -98,14 +102,44 @@ async def report(
             show_default="audit.path",
         ),
     ] = None,
+    ticket: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ticket",
+            metavar="TICKET",
+            help="Tell only the actions whose reason has this ticket, such as INC-7; may be "
+            "repeated",
+            show_default=False,
+        ),
+    ] = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server",
+            metavar="HOST:PORT",
+            help="Tell actions of this address too, where the same server has several; may be "
+            "repeated",
+            show_default="the one that is read",
+        ),
+    ] = None,
+    verdict: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--verdict",
+            metavar="NAME",
+            help="Tell only activities of this verdict; may be repeated",
+            show_default=False,
+        ),
+    ] = None,
 ) -> ExitCode:
     """Write what is known of an incident as one page, for a channel and the post-mortem.
 
     It holds what is stuck and why, with evidence, a timeline of each handshake and what to type;
-    the checks, the alerts that fire, and the actions that were taken, with their proof. The page
-    needs no network and holds no secret; of many activities it tells the longest waiting. Nothing
-    is changed: workers are not probed. With -o json the same is written as a record, and a page
-    only where --out names one.
+    the checks, the alerts that fire, and the actions that were taken on this server, with their
+    proof; with --ticket only those of this incident, which the title names then. The page needs no
+    network and holds no secret; of many activities it tells the longest waiting. Nothing is
+    changed: workers are not probed. With -o json the same is written as a record, and a page only
+    where --out names one.
 
     Exits 0 whatever is wrong, 3 if something could not be read: the report then says what.
     """
@@ -118,8 +152,16 @@ async def report(
     path = _path(invocation, connection, out, chosen) if people or out is not None else None
     if path is not None:
         require_new(path, overwrite=overwrite)
-    trails = audit_file or [audit_path(invocation)]
-    found = await _gathered(invocation, connection, trails, since or _WINDOW, each)
+    tickets = _tickets(ticket or [])
+    asked = _Asked(
+        trails=audit_file or [audit_path(invocation)],
+        since=since or _WINDOW,
+        each=each,
+        tickets=tickets,
+        servers=server or [],
+        verdicts=verdicts_named(verdict or []),
+    )
+    found = await _gathered(invocation, connection, asked)
     if out == STANDARD_OUTPUT:
         write_pieces([_text(found, chosen)])
     elif path is not None:
@@ -157,26 +199,54 @@ def _path(
     return (out or Path()) / usual
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say of the content."""
+
+    trails: list[Path]
+    since: timedelta
+    each: int
+    tickets: list[str]
+    servers: list[str]
+    verdicts: set[Verdict]
+
+
+def _tickets(given: list[str]) -> list[str]:
+    named = [ticket.strip() for ticket in given]
+    if not all(named):
+        raise UsageError("--ticket names no ticket", next_step="--ticket INC-7")
+    return list(dict.fromkeys(named))
+
+
 async def _gathered(
-    invocation: Invocation,
-    connection: Connection,
-    trails: list[Path],
-    since: timedelta,
-    each: int,
+    invocation: Invocation, connection: Connection, asked: _Asked
 ) -> IncidentReport:
     from stigmer_ops.procedures.checks.context import CheckContext
-    from stigmer_ops.procedures.incident.report import incident_report, read_actions
+    from stigmer_ops.procedures.incident.actions import Wanted, read_actions
+    from stigmer_ops.procedures.incident.report import incident_report
     from stigmer_ops.render.progress import progress
 
-    stigmer = invocation.settings.stigmer.namespace
-    external = invocation.target(connection).namespace
-    namespaces = list(filter(None, (external, stigmer)))
+    target = invocation.target(connection)
+    namespaces = filter(None, (target.namespace, invocation.settings.stigmer.namespace))
     async with CheckContext.opened(_reading_only(invocation, connection)) as context:
         run = await check_everything(invocation, context)
-        # Only then it is known by which clock the trail was written.
-        actions = read_actions(trails, namespaces, invocation.now() - since)
+        wanted = Wanted(
+            # Only now it is known by which clock the trail was written.
+            since=invocation.now() - asked.since,
+            namespaces=frozenset(namespaces),
+            servers=frozenset((target.address, *asked.servers)),
+            tickets=tuple(asked.tickets),
+        )
+        actions = read_actions(asked.trails, wanted)
         with progress(invocation.progress_wanted, "reading histories", done=lambda: 0):
-            return await incident_report(context, run, actions, each=each)
+            return await incident_report(
+                context,
+                run,
+                actions,
+                each=asked.each,
+                tickets=asked.tickets,
+                verdicts=asked.verdicts,
+            )
 
 
 def _reading_only(invocation: Invocation, connection: Connection) -> Access:

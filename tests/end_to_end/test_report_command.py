@@ -121,6 +121,17 @@ async def test_record_tells_what_is_wrong_and_what_was_done(incident: Incident) 
     assert {check["result"] for check in found["checks"]} >= {"ok", "failed"}
 
 
+async def test_ticket_and_verdict_narrow_it_down(incident: Incident) -> None:
+    narrow = ("--verdict", "callback-failed", "-o", "json")
+    ours = (await report(incident.variables, "--ticket", "inc-7", *narrow)).json
+    others = (await report(incident.variables, "--ticket", "INC-8", *narrow)).json
+    assert [group["verdict"] for group in ours["verdicts"]] == ["callback-failed"]
+    assert ours["stuck"] == 2
+    assert ours["tickets"] == ["inc-7"]
+    assert len(ours["actions"]["operations"]) == 1
+    assert others["actions"]["operations"] == []
+
+
 async def test_timeline_shows_the_callback_of_both_editions(incident: Incident) -> None:
     done = await report(incident.variables, "-o", "json")
     groups = {group["verdict"]: group["told"] for group in done.json["verdicts"]}
@@ -290,6 +301,8 @@ async def test_file_has_a_name_of_its_own_and_is_never_overwritten(
         (("--format", "pdf"), "'pdf' is not one of"),
         (("--since", "yesterday"), "yesterday"),
         (("--each", "21"), "21"),
+        (("--ticket", " "), "--ticket names no ticket"),
+        (("--verdict", "callback-faild"), "there is no verdict 'callback-faild'"),
     ],
 )
 async def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:

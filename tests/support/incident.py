@@ -27,7 +27,8 @@ from stigmer_ops.procedures.checks.check import CheckResult
 from stigmer_ops.procedures.checks.check import Result as CheckOutcome
 from stigmer_ops.procedures.checks.registry import CHECKS
 from stigmer_ops.procedures.escalation.situation import Situation
-from stigmer_ops.procedures.incident.report import Actions, IncidentReport, Trail, groups_of
+from stigmer_ops.procedures.incident.actions import Actions, Trail
+from stigmer_ops.procedures.incident.report import IncidentReport, groups_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-from uuid import UUID
 
-from stigmer_ops.audit import RecordedOperation, is_missing, read_operations, verify
 from stigmer_ops.diagnosis.diagnose import DiagnosisReport
 from stigmer_ops.diagnosis.steps import RunKey, read_steps
-from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.handshake.case import Diagnosis
 from stigmer_ops.handshake.execution import StigmerExecution
 from stigmer_ops.handshake.summary import Summary
@@ -22,14 +18,13 @@ from stigmer_ops.procedures.checks.check import CheckResult
 from stigmer_ops.procedures.checks.context import CheckContext
 from stigmer_ops.procedures.checks.runner import CheckRun
 from stigmer_ops.procedures.escalation.situation import Situation, situation
+from stigmer_ops.procedures.incident.actions import Actions
 from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE
 
 LISTED = 20
 """Activities of a verdict that are named, beyond those that are told in full."""
 EXECUTIONS_DRAWN = 3
 """Of one activity; more are counted."""
-OPERATIONS = 100
-"""The latest, from all audit trails together."""
 UNREAD = 20
 """Workflows that could not be read and are named."""
 
@@ -66,42 +61,6 @@ class VerdictGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
-    """An audit trail that was read.
-
-    Attributes:
-        path: Where it is.
-        there: Whether there is such a file; without one, nothing was written from here.
-        head: Digest of its last record, for `audit verify --expect` later.
-        broken: Where and how its chain is broken; empty if it is whole.
-        unreadable: Lines that are no records.
-    """
-
-    path: Path
-    there: bool = True
-    head: str = ""
-    broken: str = ""
-    unreadable: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Actions:
-    """What was done from here in the window.
-
-    Attributes:
-        since: From when on.
-        operations: The latest, oldest first.
-        cut: Whether there are earlier ones in the window.
-        trails: Where they were read.
-    """
-
-    since: datetime
-    operations: tuple[RecordedOperation, ...] = ()
-    cut: bool = False
-    trails: tuple[Trail, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class IncidentReport:
     """What is known.
 
@@ -118,6 +77,7 @@ class IncidentReport:
         unread: Id and reason of what could not be read, the first of `unread_count`.
         unread_count: How many could not be read.
         notes: How the diagnosis was made, a sentence each.
+        tickets: Those that it is about; none for whatever was done.
     """
 
     situation: Situation
@@ -132,6 +92,7 @@ class IncidentReport:
     unread: tuple[tuple[str, str], ...] = ()
     unread_count: int = 0
     notes: tuple[str, ...] = ()
+    tickets: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -140,7 +101,13 @@ class IncidentReport:
 
 
 async def incident_report(
-    context: CheckContext, run: CheckRun, actions: Actions, *, each: int
+    context: CheckContext,
+    run: CheckRun,
+    actions: Actions,
+    *,
+    each: int,
+    tickets: Sequence[str] = (),
+    verdicts: Collection[Verdict] = (),
 ) -> IncidentReport:
     """What is known now.
 
@@ -151,11 +118,16 @@ async def incident_report(
         run: The checks.
         actions: See `read_actions`.
         each: How many activities of a verdict to tell in full.
+        tickets: Those that it is about, for its title.
+        verdicts: Tell only of activities with one of these; none for all.
 
     Raises:
         StigmerOpsError: The settings, or the options of the connection, are not valid.
     """
     found = await situation(context, run.results)
+    if verdicts:
+        chosen_ones = tuple(one for one in found.diagnoses if one.verdict in verdicts)
+        found = replace(found, diagnoses=chosen_ones)
     report = await context.diagnosis() if found.diagnosed else DiagnosisReport()
     chosen = [one for group in _by_verdict(found.diagnoses) for one in group[:each]]
     groups = groups_of(found.diagnoses, await _steps(context, chosen), found.time, each=each)
@@ -178,7 +150,8 @@ async def incident_report(
         prometheus="" if prometheus is None else without_credentials(prometheus),
         unread=tuple((name, reason) for name, _, reason in unread[:UNREAD]),
         unread_count=len(unread),
-        notes=_notes(report),
+        notes=_notes(report, verdicts),
+        tickets=tuple(tickets),
     )
 
 
@@ -241,51 +214,11 @@ def _group(
     return VerdictGroup(diagnoses[0].verdict, len(diagnoses), tuple(told), listed)
 
 
-def _notes(report: DiagnosisReport) -> tuple[str, ...]:
+def _notes(report: DiagnosisReport, verdicts: Collection[Verdict]) -> tuple[str, ...]:
     notes = list(report.notes)
+    if verdicts:
+        named = ", ".join(sorted(verdict.id for verdict in verdicts))
+        notes.append(f"of what waits only this is told: {named}")
     if report.settled:
         notes.append(f"{report.settled} activities ended while this was made")
     return tuple(notes)
-
-
-def read_actions(paths: Sequence[Path], namespaces: Sequence[str], since: datetime) -> Actions:
-    """What audit trails hold of the namespaces, from `since` on.
-
-    Args:
-        paths: The trails; one that is not there is told as such.
-        namespaces: Those of both sides; none for any.
-        since: An operation counts whose last record is no older.
-
-    Raises:
-        InputError: A trail cannot be read.
-    """
-
-    def wanted(operation: RecordedOperation) -> bool:
-        record = operation.record
-        here = not namespaces or record.intent.namespace in namespaces
-        return here and record.time >= since
-
-    trails: list[Trail] = []
-    operations: dict[UUID, RecordedOperation] = {}
-    cut = False
-    for path in dict.fromkeys(paths):
-        if is_missing(path):
-            trails.append(Trail(path, there=False))
-            continue
-        found = read_operations(path, wanted=wanted, limit=OPERATIONS)
-        # Who copies a trail may hand in both.
-        operations |= {one.record.operation_id: one for one in found.operations}
-        cut = cut or found.cut
-        trails.append(_trail(path, found.unreadable))
-    kept = sorted(operations.values(), key=lambda one: one.record.time)[-OPERATIONS:]
-    return Actions(since, tuple(kept), cut or len(kept) < len(operations), tuple(trails))
-
-
-def _trail(path: Path, unreadable: int) -> Trail:
-    try:
-        found = verify(path)
-    except StigmerOpsError as error:
-        return Trail(path, broken=error.happened, unreadable=unreadable)
-    broken = found.broken
-    told = "" if broken is None else f"line {broken.line}: {broken.reason.value}: {broken.detail}"
-    return Trail(path, head=found.head, broken=told, unreadable=unreadable)

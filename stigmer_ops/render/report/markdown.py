@@ -67,7 +67,8 @@ def _list(items: Iterable[str]) -> str:
 
 def _head(report: IncidentReport) -> Iterator[str]:
     situation = report.situation
-    yield f"# Stigmer incident report: {code(situation.namespace)}"
+    names = ", ".join(map(code, words.names_of(report)))
+    yield f"# {words.KIND}: {names}, {words.when(report)}"
     yield f"{words.clock(situation.time)} UTC, from Temporal at {code(report.address)}"
     yield "## Summary"
     yield f"**{words.headline(report)}**"

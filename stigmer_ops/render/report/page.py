@@ -68,9 +68,10 @@ def _header(report: IncidentReport) -> Element:
             ("gaps", "Not known"),
         )
     ]
+    named = [part for name in words.names_of(report) for part in (_foreign(name), ", ")]
     return element(
         "header",
-        element("h1", "Stigmer incident report: ", _foreign(situation.namespace)),
+        element("h1", f"{words.KIND}: ", *named, words.when(report)),
         element("p", f"{made}, from Temporal at ", _foreign(report.address or "?"), class_="quiet"),
         element("nav", element("ul", *links), aria_label="Sections"),
     )

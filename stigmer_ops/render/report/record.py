@@ -12,7 +12,8 @@ from stigmer_ops.render.text import rfc3339, seconds
 
 if TYPE_CHECKING:
     from stigmer_ops.handshake.timeline import Timeline
-    from stigmer_ops.procedures.incident.report import Actions, IncidentReport, VerdictGroup
+    from stigmer_ops.procedures.incident.actions import Actions
+    from stigmer_ops.procedures.incident.report import IncidentReport, VerdictGroup
 
 
 def report_record(
@@ -30,6 +31,7 @@ def report_record(
         "time": rfc3339(situation.time),
         "namespace": situation.namespace,
         "address": report.address,
+        "tickets": list(report.tickets),
         "headline": words.headline(report),
         "wrong": situation.wrong,
         "critical": situation.critical,
@@ -122,6 +124,7 @@ def _actions(actions: Actions, operations: Sequence[Mapping[str, Any]]) -> dict[
         "since": rfc3339(actions.since),
         "operations": list(operations),
         "cut": actions.cut,
+        "other_servers": list(actions.elsewhere),
         "trails": [
             {
                 "path": str(trail.path),

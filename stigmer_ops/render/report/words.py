@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from stigmer_ops.handshake.activity import PendingActivity
     from stigmer_ops.handshake.case import Diagnosis, Evidence
     from stigmer_ops.handshake.timeline import Moment
-    from stigmer_ops.procedures.incident.report import Actions, IncidentReport, Told, VerdictGroup
+    from stigmer_ops.procedures.incident.actions import Actions
+    from stigmer_ops.procedures.incident.report import IncidentReport, Told, VerdictGroup
 
 LONGEST = 600
 """Characters of a foreign text, such as a failure, that are shown."""
@@ -52,9 +53,22 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}"
 
 
+KIND = "Stigmer incident report"
+
+
 def title(report: IncidentReport) -> str:
-    """The heading of all."""
-    return f"Stigmer incident report: {report.situation.namespace}"
+    """The heading of all, in plain text."""
+    return f"{KIND}: {', '.join((*names_of(report), when(report)))}"
+
+
+def names_of(report: IncidentReport) -> tuple[str, ...]:
+    """What it is about, as others wrote it: tickets, and the namespace."""
+    return (*report.tickets, report.situation.namespace)
+
+
+def when(report: IncidentReport) -> str:
+    """As of when it is."""
+    return f"{report.situation.time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def standing(report: IncidentReport) -> str:
@@ -169,6 +183,13 @@ def trail_remarks(report: IncidentReport) -> Iterator[str]:
             yield f"The audit trail {trail.path} is broken: {trail.broken}."
         else:
             yield f"The audit trail {trail.path} is whole; its head is {trail.head}."
+    if report.tickets:
+        yield f"Only what was done for {' or '.join(report.tickets)} is told."
+    if actions.elsewhere:
+        yield (
+            "What was done to a namespace of this name on other servers is left out (--server "
+            f"takes it in): {', '.join(actions.elsewhere)}."
+        )
     if actions.cut:
         yield f"Earlier ones are left out: {len(actions.operations)} are shown."
     yield "What others did from other hosts is in their audit trails, not in this one."

@@ -275,3 +275,20 @@ def test_contrast_is_that_of_wcag(theme: int) -> None:
             assert contrast(ink, ground) >= 4.5, (ink, ground)
         for fill in ("waits", "runs", "done", "failed", "queued"):
             assert contrast(f"bar-{fill}", ground) >= 3, (fill, ground)
+
+
+def test_title_names_the_namespace_and_when() -> None:
+    report = incident()
+
+    assert markdown(report).startswith(
+        "# Stigmer incident report: `orders`, 2026-11-24 12:00 UTC\n"
+    )
+    assert "<title>Stigmer incident report: orders, 2026-11-24 12:00 UTC</title>" in page(report)
+
+
+def test_title_names_the_tickets_and_that_others_are_left_out() -> None:
+    report = incident(tickets=("INC-7", "<b>INC-8"))
+
+    assert markdown(report).startswith("# Stigmer incident report: `INC-7`, `<b>INC-8`, `orders`")
+    assert "<title>Stigmer incident report: INC-7, &lt;b&gt;INC-8, orders, 2026" in page(report)
+    assert "Only what was done for INC-7 or" in markdown(report)
