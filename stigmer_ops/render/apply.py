@@ -19,7 +19,7 @@ from stigmer_ops.render.output import (
     write_pieces,
 )
 from stigmer_ops.render.plan import states_text
-from stigmer_ops.render.tables import Column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_of
 from stigmer_ops.render.text import rfc3339, visible
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ TROUBLES_SHOWN = 20
 _TROUBLES = (
     Column("ROW", "right", fold=False),
     Column("ACTION", fold=False),
-    Column("WORKFLOW"),
-    Column("ACTIVITY"),
+    id_column("WORKFLOW"),
+    id_column("ACTIVITY"),
     Column("OUTCOME", fold=False),
     Column("WHY"),
 )
@@ -86,8 +86,8 @@ def verified_record(
 _FINDINGS = (
     Column("ROW", "right", fold=False),
     Column("ACTION", fold=False),
-    Column("WORKFLOW"),
-    Column("ACTIVITY"),
+    id_column("WORKFLOW"),
+    id_column("ACTIVITY"),
     Column("FINDING"),
 )
 

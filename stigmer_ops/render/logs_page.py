@@ -15,7 +15,7 @@ from stigmer_ops.logs.result import Correlation, Entry, Handshake, Unjoined
 from stigmer_ops.logs.stages import Stage
 from stigmer_ops.logs.verdicts import VERDICTS, loggers_of
 from stigmer_ops.render.logs import PREVIEW_EXPLAINED
-from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.tables import Cell, Column, id_column, table_of
 from stigmer_ops.render.text import visible
 
 _PROVED = "green"
@@ -42,13 +42,13 @@ def summary_page(console: Console, handshakes: Sequence[Handshake], *, wide: boo
         Column("VERDICT", fold=False),
         Column("REACHED", fold=False),
         Column("LAST", fold=False),
-        Column("EXECUTION"),
-        Column("WORKFLOW"),
-        Column("ACTIVITY"),
+        id_column("EXECUTION"),
+        id_column("WORKFLOW"),
+        id_column("ACTIVITY"),
         Column("ERROR"),
     ]
     if wide:
-        columns += [Column("RUN"), Column("EDITIONS"), Column("LINES", "right", fold=False)]
+        columns += [id_column("RUN"), Column("EDITIONS"), Column("LINES", "right", fold=False)]
     console.print(table_of(columns, (_row(each, wide=wide) for each in handshakes)))
 
 
@@ -107,7 +107,7 @@ def _timeline(entries: Sequence[Entry], *, wide: bool) -> tuple[list[Column], li
         Column("WHAT"),
     ]
     if wide:
-        columns += [Column("EXECUTION"), Column("ATTEMPT", "right", fold=False), Column("TOKEN")]
+        columns += [id_column("EXECUTION"), Column("ATTEMPT", "right", fold=False), Column("TOKEN")]
     return columns, [_entry_row(entry, wide=wide) for entry in entries]
 
 

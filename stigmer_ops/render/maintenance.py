@@ -12,7 +12,7 @@ from stigmer_ops.render.procedure import (
     planned_record,
     tasks_table,
 )
-from stigmer_ops.render.tables import Column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_of
 from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def forecast_page(console: Console, window: Window, outlook: Outlook, effect: st
 
 def _endangered(console: Console, endangered: Sequence[Forecast], window: Window) -> None:
     columns = [
-        Column("WORKFLOW"),
-        Column("ACTIVITY", fold=False),
+        id_column("WORKFLOW"),
+        id_column("ACTIVITY"),
         Column("FATE", fold=False),
         Column("LEFT", "right", fold=False),
         Column("EXTENDED TO", fold=False),

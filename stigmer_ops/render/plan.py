@@ -10,7 +10,7 @@ from stigmer_ops.handshake.plan_diff import PlanDiff
 from stigmer_ops.handshake.plan_outcome import RowState
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.render.output import Record
-from stigmer_ops.render.tables import Column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_of
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _SAMPLE = (
     Column("ROW", "right", fold=False),
     Column("ACTION", fold=False),
-    Column("WORKFLOW"),
-    Column("ACTIVITY"),
+    id_column("WORKFLOW"),
+    id_column("ACTIVITY"),
     Column("ATTEMPT", "right", fold=False),
-    Column("EVENT", "right", fold=False),
+    Column("EVENT", "right", fold=False, spared=1),
     Column("WHAT"),
 )
 
@@ -128,8 +128,8 @@ def _what(row: PlanRow) -> str:
 _DIFF = (
     Column("", fold=False),
     Column("ACTION", fold=False),
-    Column("WORKFLOW"),
-    Column("ACTIVITY"),
+    id_column("WORKFLOW"),
+    id_column("ACTIVITY"),
     Column("FIELDS"),
 )
 

@@ -31,9 +31,9 @@ class Column:
         heading: In capitals, or empty.
         justify: Numbers stand to the right.
         fold: Whether a long cell may continue on the next line; numbers and times may not.
-        own_line: Whether a cell that finds no room stands whole on a line of its own, with the
-            rest of its row below.
-        least: Terminal columns to which it may be folded while others can be spared.
+        own_line: Whether a cell that finds no room even so stands whole on a line of its own, with
+            the rest of its row below.
+        least: Terminal columns to which it may be folded, never less than its heading.
         spared: Where there is no room, columns go in this order, 1 first; 0 stays.
     """
 
@@ -46,7 +46,7 @@ class Column:
 
     def floor(self, natural: int) -> int:
         """To what width it may be narrowed while others can be spared."""
-        return min(natural, self.least) if self.fold or self.own_line else natural
+        return min(natural, max(self.least, len(self.heading))) if self.fold else natural
 
 
 def id_column(heading: str) -> Column:
@@ -140,20 +140,27 @@ class FittedTable:
     def _fitted(self, room: int) -> dict[int, int]:
         """The columns that stay, by their place, and the width of each."""
         natural = {place: width for place, width in enumerate(self._natural) if width}
-        going = sorted(
+        spared = sorted(
             (place for place in natural if self._columns[place].spared),
             key=lambda place: self._columns[place].spared,
         )
-        while (
-            fitted := _narrowed(
-                natural, {p: self._columns[p].floor(width) for p, width in natural.items()}, room
-            )
-        ) is None and going:
-            del natural[going.pop(0)]
-        if fitted is None:  # nothing is left to be spared: even numbers fold before they are cut
-            fitted = _narrowed(natural, dict.fromkeys(natural, 1), room)
-        fitted = fitted or dict.fromkeys(natural, 1)
+        floors = {place: self._columns[place].floor(width) for place, width in natural.items()}
+        while (fitted := _narrowed(natural, floors, room)) is None and spared:
+            del natural[spared.pop(0)]
+        fitted = (
+            fitted
+            or _narrowed(natural, self._ids_apart(floors), room)
+            or _narrowed(natural, dict.fromkeys(natural, 1), room)
+            or dict.fromkeys(natural, 1)  # there is less than a character for each
+        )
         return {place: self._closed(place, width) for place, width in fitted.items()}
+
+    def _ids_apart(self, floors: dict[int, int]) -> dict[int, int]:
+        """The floors of columns whose ids may stand on lines of their own."""
+        return {
+            place: min(width, LEAST) if self._columns[place].own_line else width
+            for place, width in floors.items()
+        }
 
     def _closed(self, place: int, width: int) -> int:
         """The width without what only those ids would need that stand on their own lines."""
