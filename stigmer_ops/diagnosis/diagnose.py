@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -38,11 +37,10 @@ from stigmer_ops.temporal.describe import (
     describe_workflow,
     pending_standalone,
 )
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 
 _TraceKey = tuple[str, str]
-ItemT = TypeVar("ItemT")
 
 WINDOW_SLACK = timedelta(minutes=1)
 """How much earlier than the oldest activity an execution's workflow may seem to have started."""
@@ -160,11 +158,7 @@ async def executions_of(
         StigmerOpsError: The Stigmer workflows could not be listed.
     """
     report = DiagnosisReport()
-
-    async def only() -> AsyncIterator[PendingActivity]:
-        yield activity
-
-    await diagnose(systems, only(), settings, now=now, report=report)
+    await diagnose(systems, each_of([activity]), settings, now=now, report=report)
     return [
         execution
         for diagnosis in report.diagnoses
@@ -285,7 +279,7 @@ async def _read_traces(
             reason = f"cannot be read: {error.message or error.status.name}"
             return key, ExecutionTrace(NOT_ATTEMPTED, unreadable=reason)
 
-    found = fan_out(_each(executions), read, concurrency=frontend.pace.concurrency)
+    found = fan_out(each_of(executions), read, concurrency=frontend.pace.concurrency)
     return {key: trace async for key, trace in found}
 
 
@@ -326,7 +320,7 @@ async def _second_look(
     async def read(group: list[Diagnosis]) -> list[Diagnosis]:
         return await _still_pending(frontend, group)
 
-    groups = fan_out(_each(list(doubtful.values())), read, concurrency=frontend.pace.concurrency)
+    groups = fan_out(each_of(list(doubtful.values())), read, concurrency=frontend.pace.concurrency)
     confirmed = [diagnosis async for group in groups for diagnosis in group]
     report.settled += len(diagnoses) - len(kept) - len(confirmed)
     return kept + confirmed
@@ -347,8 +341,3 @@ async def _still_pending(frontend: Frontend, group: list[Diagnosis]) -> list[Dia
         return [] if error.status is RPCStatusCode.NOT_FOUND else group
     attempts = {activity.key: activity.attempt for activity in pending}
     return [d for d in group if attempts.get(d.activity.key) == d.activity.attempt]
-
-
-async def _each(items: Sequence[ItemT]) -> AsyncIterator[ItemT]:
-    for item in items:
-        yield item

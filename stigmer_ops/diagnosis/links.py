@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
 from temporalio.api.history.v1 import HistoryEvent
@@ -13,7 +13,7 @@ from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.execution import Claim, ExecutionKind, TokenState
 from stigmer_ops.stigmer.execution_input import UnreadableInputError, read_execution_input
 from stigmer_ops.temporal.executions import decoded
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import first_event
 
@@ -40,13 +40,9 @@ class TemporalLinks:
         """
         # A missing namespace would otherwise look like as many missing workflows.
         await self._frontend.describe_namespace()
-
-        async def each() -> AsyncIterator[str]:
-            for execution_id in execution_ids:
-                yield execution_id
-
         concurrency = self._frontend.pace.concurrency
-        async with aclosing(fan_out(each(), self._claim, concurrency=concurrency)) as found:
+        claims = fan_out(each_of(execution_ids), self._claim, concurrency=concurrency)
+        async with aclosing(claims) as found:
             return {each_id: claim async for each_id, claim in found if claim is not None}
 
     async def _claim(self, execution_id: str) -> tuple[str, Claim | None]:

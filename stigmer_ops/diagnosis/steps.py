@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from stigmer_ops.handshake.execution import CallbackState, StigmerExecution
 from stigmer_ops.handshake.timeline import ExecutionSteps, Step
 from stigmer_ops.temporal.callbacks import java_callback, local_activity_type
 from stigmer_ops.temporal.describe import describe_workflow, moment
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import CLOSES_ACTIVITY, closing_event, events_backwards
 
@@ -46,7 +46,7 @@ async def read_steps(
             reason = error.message or error.status.name
             return key, ExecutionSteps(execution, unreadable=reason)
 
-    found = fan_out(_each(executions), read, concurrency=frontend.pace.concurrency)
+    found = fan_out(each_of(executions), read, concurrency=frontend.pace.concurrency)
     async with aclosing(found):
         return {key: steps async for key, steps in found}
 
@@ -164,8 +164,3 @@ def _java_step(event: HistoryEvent) -> Step | None:
         failure=callback.failure,
         end_event_id=callback.event_id,
     )
-
-
-async def _each(executions: Sequence[StigmerExecution]) -> AsyncIterator[StigmerExecution]:
-    for execution in executions:
-        yield execution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ from stigmer_ops.exporter.callbacks_news import (
 from stigmer_ops.exporter.callbacks_totals import Totals
 from stigmer_ops.handshake.execution import Callback, CallbackState, Claim, TokenState
 from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE, Settings
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 
 TRIES = 10
@@ -181,15 +181,11 @@ class CallbackReader:
             self._totals.count(end)
 
     def _read_all(self, workflows: list[Listed], read: _Read) -> AsyncGenerator[_Outcome, None]:
-        async def each() -> AsyncIterator[Listed]:
-            for workflow in workflows:
-                yield workflow
-
         async def guarded(workflow: Listed) -> _Outcome:
             return await self._guarded(workflow, read)
 
         concurrency = min(self._frontend.pace.concurrency, HISTORIES_AT_ONCE)
-        return fan_out(each(), guarded, concurrency=concurrency)
+        return fan_out(each_of(workflows), guarded, concurrency=concurrency)
 
     async def _guarded(self, workflow: Listed, read: _Read) -> _Outcome:
         try:

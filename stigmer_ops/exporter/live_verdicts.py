@@ -17,7 +17,7 @@ from stigmer_ops.handshake.activity import ActivityKey, PendingActivity
 from stigmer_ops.handshake.scan_report import Unreadable
 from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.clock import Clock
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend, Pace
 
 _Found = list[PendingActivity | Unreadable]
@@ -76,12 +76,7 @@ async def judge_one(
         run_id=key.run_id,
         activity_id=key.activity_id,
     )
-
-    async def only() -> AsyncIterator[PendingActivity]:
-        for activity in named:
-            yield activity
-
-    await _diagnose(systems, only(), settings, clock, report)
+    await _diagnose(systems, each_of(named), settings, clock, report)
     return report
 
 
@@ -101,14 +96,10 @@ async def _diagnose(
 async def _described(
     frontend: Frontend, wanted: Mapping[Run, set[str]]
 ) -> AsyncIterator[PendingActivity | Unreadable]:
-    async def runs() -> AsyncIterator[Run]:
-        for run in wanted:
-            yield run
-
     async def read(run: Run) -> _Found:
         return await _pending_of(frontend, run, wanted[run])
 
-    every = fan_out(runs(), read, concurrency=frontend.pace.concurrency)
+    every = fan_out(each_of(wanted), read, concurrency=frontend.pace.concurrency)
     async with aclosing(every) as groups:
         async for group in groups:
             for found in group:

@@ -8,7 +8,7 @@ pending, and what has timed out no longer is. What times out while no exporter r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from stigmer_ops.exporter.callbacks_news import Service
 from stigmer_ops.exporter.pending_records import SAME_TIME, Run, TrackedActivity, time_of
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.temporal.describe import moment
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import events_backwards
 from stigmer_ops.temporal.patience import Outage, patiently
@@ -115,7 +115,7 @@ class TimeoutInquiries:
             del self._open[inquiry.run]
             return inquiry.run
 
-        inquiries = _each(list(self._open.values()))
+        inquiries = each_of(list(self._open.values()))
         width = self._frontend.pace.concurrency
         async with aclosing(fan_out(inquiries, read, concurrency=width)) as settled:
             async for _ in settled:
@@ -163,8 +163,3 @@ def _scheduled_by(event: HistoryEvent, wanted: Sequence[TrackedActivity]) -> Tra
         if same_id and time is not None and time <= time_of(activity.since + SAME_TIME):
             return activity
     return None
-
-
-async def _each(inquiries: Sequence[_Inquiry]) -> AsyncIterator[_Inquiry]:
-    for inquiry in inquiries:
-        yield inquiry

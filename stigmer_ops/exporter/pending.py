@@ -47,6 +47,7 @@ from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE, Claim, Edition
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.settings import Settings
+from stigmer_ops.temporal.fan_out import each_of
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.visibility import PAGE_SIZE
 
@@ -163,7 +164,7 @@ class PendingTracker:
         for run in suspected_before:
             if run not in self._unread:
                 self._suspects.pop(run, None)
-        await self._read(_each(self._finish(everything)), clock)
+        await self._read(each_of(self._finish(everything)), clock)
         self._changes.complete()
         await self._conclude(now)
 
@@ -181,7 +182,7 @@ class PendingTracker:
         self._take_changes(changes, now)
         self._suspect(self._overdue(now.timestamp()))
         self._suspect(await self._portion(now, now - self._followed_at))
-        await self._read(_each(list(self._suspects)), clock)
+        await self._read(each_of(list(self._suspects)), clock)
         if self._round is not None and self._round.ended:
             self._suspect(self._finish(self._round))
             self._round = None
@@ -359,8 +360,3 @@ def _clock_from(now: datetime) -> Clock:
     loop = asyncio.get_running_loop()
     began = loop.time()
     return lambda: now + timedelta(seconds=loop.time() - began)
-
-
-async def _each(runs: Iterable[Run]) -> AsyncIterator[Run]:
-    for run in runs:
-        yield run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -43,6 +43,12 @@ async def fan_out(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def each_of(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
+    """The items one after the other, for `fan_out`, where they are at hand."""
+    for item in items:
+        yield item
 
 
 async def _run(
