@@ -21,6 +21,8 @@ from stigmer_ops.monitoring.lint.sources.files import read_files
 from stigmer_ops.monitoring.promtool import Promtool
 
 TODAY = date(2026, 11, 24)
+PROMTOOL = Promtool.find()
+"""One for all reports of a process, since it is asked for its version once."""
 
 _ALERT = {
     "alert": "alert: ExampleDown",
@@ -109,8 +111,7 @@ def report_on(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     project = project_of(read_files([folder / name for name in texts]))
-    judge = Promtool.find() if promtool else None
-    return lint(project, Options(TODAY, known or Known(), promtool=judge))
+    return lint(project, Options(TODAY, known or Known(), promtool=PROMTOOL if promtool else None))
 
 
 def report_on_example(folder: Path, example: Example, *, promtool: bool = True) -> Report:
