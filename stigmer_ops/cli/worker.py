@@ -79,10 +79,10 @@ async def check(
 ) -> ExitCode:
     """Check that workers poll every task queue and have the activity types that they shall have.
 
-    Each worker is asked for an activity type that nobody registers, and answers with those that it
-    has; it logs the refusal, and runs no code of its owner, unless that takes every type. What the
-    probe starts it deletes again. Exits 1 where a queue lacks a worker or a type, 3 where a worker
-    did not answer.
+    The queues are those of the settings, unless --task-queue names others. Each worker is asked for
+    an activity type that nobody registers, and answers with those that it has; it logs the refusal,
+    and runs no code of its owner, unless that takes every type. What the probe starts it deletes
+    again. Exits 1 where a queue lacks a worker or a type, 3 where a worker did not answer.
     """
     from stigmer_ops.handshake.queue_verdicts import exit_code
     from stigmer_ops.render.text import rfc3339

@@ -28,6 +28,7 @@ async def task_queue_states(
             queue.expected.name,
             activity_pollers=_workers(queue, TaskKind.ACTIVITY),
             workflow_pollers=_workers(queue, TaskKind.WORKFLOW),
+            namespace=frontend.namespace,
         )
         for queue in found
     ]

@@ -88,5 +88,6 @@ class ActivityDetail:
             by = short_duration(extension_of(activity))
             lines.append(f"stigmer-ops activity extend {named} --by {by} --dry-run")
         elif not self.live_pollers:
-            lines.append(f"stigmer-ops worker check --passive {namespace}")
+            queue = shell_word(activity.task_queue)
+            lines.append(f"stigmer-ops worker check --passive {namespace} -t {queue}")
         return tuple(lines)

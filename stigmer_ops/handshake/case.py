@@ -102,7 +102,7 @@ class Diagnosis:
 
     `also` are further verdicts that hold (the deadline is near, the settings are unsafe), which
     do not explain why it waits. `deliverable` is the one execution that has ended with an outcome
-    which can be learnt and which nobody got.
+    which can be learnt and which nobody got. `queue` is the task queue on which a task waits.
     """
 
     activity: PendingActivity
@@ -112,6 +112,7 @@ class Diagnosis:
     also: tuple[Verdict, ...] = ()
     executions: tuple[StigmerExecution, ...] = ()
     deliverable: StigmerExecution | None = None
+    queue: TaskQueueState | None = None
 
     @property
     def action(self) -> Action:

@@ -165,8 +165,9 @@ class ExecutionTrace:
 
 @dataclass(frozen=True, slots=True)
 class TaskQueueState:
-    """Whether anybody takes tasks from a queue."""
+    """Whether anybody takes tasks from a queue of a namespace."""
 
     name: str
     activity_pollers: int
     workflow_pollers: int
+    namespace: str = ""

@@ -18,24 +18,26 @@ from stigmer_ops.handshake.case import (
     Relation,
 )
 from stigmer_ops.handshake.execution import (
-    ENDED_PHASES,
     CallbackState,
     ExecutionKind,
     ExecutionTrace,
     StigmerExecution,
+    TaskQueueState,
     TokenState,
 )
+from stigmer_ops.handshake.outcome import deliverable
 from stigmer_ops.handshake.settings_safety import unsafe_settings
 from stigmer_ops.handshake.verdicts import Action, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule concludes."""
+    """What a rule concludes, and the task queue on which a task waits, if that is why."""
 
     verdict: Verdict
     confidence: Confidence
     evidence: tuple[Evidence, ...]
+    queue: TaskQueueState | None = None
 
 
 Rule = Callable[[Case], Finding | None]
@@ -45,11 +47,11 @@ def diagnose(case: Case) -> Diagnosis:
     """The one verdict on `case`, with its evidence and whatever else holds."""
     finding = next(filter(None, (rule(case) for rule in RULES)))
     concerns = [] if finding.verdict is verdicts.UNKNOWN else list(_concerns(case))
-    deliverable = _deliverable(case)
+    outcome = deliverable(case)
     evidence = [*finding.evidence]
-    if deliverable is not None and finding.verdict.action is Action.FAIL:
+    if outcome is not None and finding.verdict.action is Action.FAIL:
         fact = "it has ended, and what it was to deliver is known"
-        evidence.append(_execution_fact(deliverable, fact))
+        evidence.append(_execution_fact(outcome, fact))
     evidence += [fact for concern in concerns for fact in concern.evidence]
     if finding.verdict is verdicts.RUNNING and concerns:
         # That the agent works is no news; what threatens it is.
@@ -61,26 +63,9 @@ def diagnose(case: Case) -> Diagnosis:
         tuple(evidence),
         tuple(concern.verdict for concern in concerns),
         tuple(found.execution for found in case.candidates),
-        deliverable,
+        outcome,
+        finding.queue,
     )
-
-
-def _deliverable(case: Case) -> StigmerExecution | None:
-    """The one execution whose outcome can be delivered; None where it is not one for certain."""
-    known = [found.execution for found in case.candidates if _outcome_known(found)]
-    return known[0] if len(known) == 1 else None
-
-
-def _outcome_known(found: Candidate) -> bool:
-    """Whether an execution has ended with an outcome that can be learnt, and that nobody got."""
-    trace = found.trace
-    if trace is None or trace.unreadable or found.execution.running:
-        return False
-    if not found.certain or found.relation is Relation.OTHER_NAMESPACE:
-        return False  # it may be the outcome of somebody else's activity
-    if trace.callback.state is CallbackState.NOT_ATTEMPTED:
-        return trace.stigmer_phase in ENDED_PHASES
-    return trace.callback.state is CallbackState.FAILED
 
 
 # --- The external side ---------------------------------------------------------------------------
@@ -106,7 +91,7 @@ def _not_started(case: Case) -> Finding | None:
         facts.append(Evidence(f"nobody polls task queue {queue.name} for activities"))
     if activity.last_failure is not None:
         facts.append(Evidence(f"the last attempt failed: {activity.last_failure.message}"))
-    return Finding(verdicts.NOT_STARTED, Confidence.PROVED, tuple(facts))
+    return Finding(verdicts.NOT_STARTED, Confidence.PROVED, tuple(facts), queue)
 
 
 # --- No execution for this attempt ---------------------------------------------------------------
@@ -236,7 +221,7 @@ def _open(case: Case, found: Candidate) -> Finding:
                 _execution_fact(execution, "its workflow task waits for a worker"),
                 Evidence(f"nobody polls task queue {queue.name} for workflow tasks"),
             )
-            return Finding(verdicts.STIGMER_WORKER_MISSING, Confidence.PROVED, facts)
+            return Finding(verdicts.STIGMER_WORKER_MISSING, Confidence.PROVED, facts, queue)
     confidence = Confidence.PROVED if trace is not None else Confidence.LIKELY
     fact = _execution_fact(execution, "the execution holds this attempt's token and is running")
     return Finding(verdicts.RUNNING, confidence, (fact,))
@@ -266,11 +251,11 @@ def _waiting_activity(case: Case, found: Candidate, trace: ExecutionTrace) -> Fi
                 if is_callback
                 else verdicts.RUNNER_RETRYING
             )
-            return Finding(verdict, Confidence.PROVED, tuple(facts))
+            return Finding(verdict, Confidence.PROVED, tuple(facts), queue)
         if waits and unpolled:
             facts.append(Evidence(f"nobody polls task queue {pending.task_queue} for activities"))
             verdict = verdicts.CALLBACK_NOT_POLLED if is_callback else verdicts.RUNNER_MISSING
-            return Finding(verdict, Confidence.PROVED, tuple(facts))
+            return Finding(verdict, Confidence.PROVED, tuple(facts), queue)
     return None
 
 

@@ -71,7 +71,7 @@ def commands(diagnosis: Diagnosis) -> tuple[str, ...]:
     reason = f"--reason '{TICKET_TO_FILL_IN}'"
     lines = [f"stigmer-ops pending show {named}"]
     if verdict in _ASKS_WORKERS:
-        lines.append(f"stigmer-ops worker check -n {shell_word(diagnosis.activity.namespace)}")
+        lines.append(_worker_check(diagnosis))
     if verdict in _PAUSED or diagnosis.action is Action.EXTEND:
         by = short_duration(extension_of(diagnosis.activity))
         lines.append(f"stigmer-ops activity extend {named} --by {by} {reason}")
@@ -83,6 +83,14 @@ def commands(diagnosis: Diagnosis) -> tuple[str, ...]:
         message = shell_word(verdict.title)
         lines.append(f"stigmer-ops activity fail {named} --message {message} {reason}")
     return tuple(lines)
+
+
+def _worker_check(diagnosis: Diagnosis) -> str:
+    """Of the queue on which the task waits: those of the settings may be well."""
+    queue = diagnosis.queue
+    if queue is None:
+        return f"stigmer-ops worker check -n {shell_word(diagnosis.activity.namespace)}"
+    return f"stigmer-ops worker check -n {shell_word(queue.namespace)} -t {shell_word(queue.name)}"
 
 
 def _whose(diagnosis: Diagnosis) -> str:

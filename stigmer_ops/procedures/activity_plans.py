@@ -18,6 +18,7 @@ from stigmer_ops.errors import (
 )
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.extension import TimeoutChange, deadline_moved_to
+from stigmer_ops.handshake.remedies import shell_word
 from stigmer_ops.handshake.token import decode
 from stigmer_ops.handshake.token_validation import EndedActivity
 from stigmer_ops.handshake.write_plan import (
@@ -187,7 +188,9 @@ def _how_to_start(found: LocatedAttempt) -> str:
         return f"temporal activity unpause {options}"
     if found.activity.attempt > 1:
         return f"wait for the retry: stigmer-ops pending show {options}"
-    return "stigmer-ops worker check says why no worker takes it"
+    queue = shell_word(found.activity.task_queue)
+    namespace = shell_word(found.activity.namespace)
+    return f"stigmer-ops worker check -n {namespace} -t {queue} says why no worker takes it"
 
 
 def _plan(

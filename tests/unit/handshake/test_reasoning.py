@@ -197,13 +197,14 @@ def waits_for(activity_type: str, queue: str, **changes: object) -> Candidate:
 
 
 def queue(name: str, activity: int = 0, workflow: int = 1) -> TaskQueueState:
-    return TaskQueueState(name, activity, workflow)
+    return TaskQueueState(name, activity, workflow, "stigmer")
 
 
 def test_runner_queue_that_nobody_polls() -> None:
     found = waits_for("ExecuteGraphton", "agent_execution_runner")
     unpolled = judged(found, queues=(queue("agent_execution_runner"),))
     assert unpolled.verdict is verdicts.RUNNER_MISSING
+    assert commands(unpolled)[-1].endswith("worker check -n stigmer -t agent_execution_runner")
     polled = judged(found, queues=(queue("agent_execution_runner", activity=1),))
     assert polled.verdict is verdicts.RUNNING
 
