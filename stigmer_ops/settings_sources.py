@@ -49,6 +49,11 @@ class LoadedSettings:
     origins: Mapping[str, Origin]
     file: Path | None
 
+    @property
+    def defaults(self) -> frozenset[str]:
+        """The paths of the values that nobody set."""
+        return frozenset(path for path, origin in self.origins.items() if origin == DEFAULT)
+
 
 def load(file: Path | None, environment: Mapping[str, str]) -> LoadedSettings:
     """Read the settings from `file` (None: defaults) and `environment`.

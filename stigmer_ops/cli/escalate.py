@@ -53,7 +53,7 @@ async def escalate(
 
     Runs every check, diagnoses what waits, and asks Prometheus what fires. What cannot be reached
     is told in the message: it works while systems are down. The steps are those of the settings
-    (escalation). Exits 0, whatever is wrong.
+    (escalation); which of them are defaults is said. Exits 0, whatever is wrong.
     """
     from stigmer_ops.procedures.escalation.path import STEPS, Incident
     from stigmer_ops.render.escalate import escalation_page, escalation_record, message
@@ -66,10 +66,12 @@ async def escalate(
         return ExitCode.OK
     decided = [(step, step.where(incident), step.decide(incident)) for step in STEPS]
 
-    def table(console: Console, _wide: bool) -> None:
-        escalation_page(console, decided, text)
+    defaults = invocation.loaded_settings.defaults
 
-    record = escalation_record(decided, situation, text)
+    def table(console: Console, _wide: bool) -> None:
+        escalation_page(console, decided, text, defaults)
+
+    record = escalation_record(decided, situation, text, defaults)
     invocation.write(Document("Escalation", record), table)
     return ExitCode.OK
 

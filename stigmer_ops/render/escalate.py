@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.render.tables import Cell, Column, table_of
@@ -99,8 +99,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
 
 
-def escalation_record(decided: Decided, situation: Situation, text: str) -> dict[str, Any]:
-    """The path and the message, ready for JSON."""
+def escalation_record(
+    decided: Decided, situation: Situation, text: str, defaults: Collection[str] = ()
+) -> dict[str, Any]:
+    """The path and the message, ready for JSON; `defaults` are settings that nobody set."""
     return {
         "namespace": situation.namespace,
         "wrong": situation.wrong,
@@ -110,7 +112,9 @@ def escalation_record(decided: Decided, situation: Situation, text: str) -> dict
                 "id": step.id,
                 "title": step.title,
                 "where": list(where),
+                "configured": step.setting not in defaults,
                 "now": decision.now,
+                "known": decision.known,
                 "why": decision.why,
             }
             for step, where, decision in decided
@@ -123,14 +127,12 @@ def escalation_record(decided: Decided, situation: Situation, text: str) -> dict
     }
 
 
-def escalation_page(console: Console, decided: Decided, text: str) -> None:
-    """The path step by step, and below it what to paste."""
+def escalation_page(
+    console: Console, decided: Decided, text: str, defaults: Collection[str] = ()
+) -> None:
+    """The path step by step, and below it what to paste; `defaults` are settings nobody set."""
     rows: list[list[Cell]] = [
-        [
-            ("now", "bold red") if decision.now else ("not now", "dim"),
-            step.title,
-            [*((line, "") for line in where), (decision.why, "dim")],
-        ]
+        [_when(decision), step.title, [*_where(step, where, defaults), (decision.why, "dim")]]
         for step, where, decision in decided
     ]
     columns = [Column("", fold=False), Column("STEP"), Column("WHERE, AND WHY")]
@@ -139,3 +141,17 @@ def escalation_page(console: Console, decided: Decided, text: str) -> None:
     console.print("to paste (alone with --message):")
     console.print()
     console.print(text, soft_wrap=True)
+
+
+def _when(decision: Decision) -> tuple[str, str]:
+    if not decision.known:
+        return "unknown", "yellow"
+    return ("now", "bold red") if decision.now else ("not now", "dim")
+
+
+def _where(
+    step: Step, where: tuple[str, ...], defaults: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    yield from ((line, "") for line in where)
+    if step.setting in defaults:
+        yield f"a default, not configured: {step.setting} in the settings", "yellow"

@@ -58,6 +58,10 @@ async def test_stuck_activity_is_told_with_where_to_look(
     assert message.out.splitlines()[-1] == text.splitlines()[-1]
     page = await escalate(variables)
     assert "#orders-oncall" in page.out
+    configured = {step["id"]: step["configured"] for step in found.json["steps"]}
+    assert (configured["channel"], configured["pager"]) == (True, False)
+    assert "a default, not configured: escalation.pager in the settings" in page.out
+    assert "escalation.channel" not in page.out
     assert "to paste (alone with --message):" in page.out
 
 
@@ -69,6 +73,12 @@ async def test_it_works_while_temporal_is_down(audit: dict[str, str]) -> None:
     assert now(found) == ["runbook", "channel", "pager", "lead"]
     assert "check temporal-reachable failed" in found.json["message"]
     assert "that wait" not in found.json["message"]
+    steps = {step["id"]: step for step in found.json["steps"]}
+    assert not steps["temporal-ui"]["known"]
+    assert steps["temporal-ui"]["why"] == "what waits could not be read"
+    page = await escalate(down)
+    assert "no activity is stuck" not in page.out
+    assert "unknown" in page.out
 
 
 async def test_nothing_wrong_takes_no_step(

@@ -44,10 +44,14 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a step is to be taken now, and why, or why not: a clause."""
+    """Whether a step is to be taken now, and why, or why not: a clause.
+
+    Where that is not `known`, it is for a person to decide.
+    """
 
     now: bool
     why: str
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,15 @@ class Step:
         title: Where it leads, for people.
         where: Addresses, names and commands, a line each.
         decide: Whether it is to be taken now.
+        setting: Path of the setting that says where, if the value it has unless it is set may lead
+            nowhere.
     """
 
     id: str
     title: str
     where: Callable[[Incident], tuple[str, ...]]
     decide: Callable[[Incident], Decision]
+    setting: str | None = None
 
 
 def _pages(incident: Incident) -> tuple[str, ...]:
@@ -88,6 +95,8 @@ def _anything_wrong(incident: Incident) -> Decision:
         "firing alerts": len(situation.alerts or ()),
     }
     told = ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
+    if not told and situation.gaps:
+        return Decision(False, "nothing is wrong as far as is known", known=False)
     return Decision(situation.wrong, told or "nothing is wrong")
 
 
@@ -118,7 +127,12 @@ def _filled(address: str, ids: Mapping[str, str]) -> str:
 
 
 def _anything_stuck(incident: Incident) -> Decision:
-    stuck = incident.situation.stuck
+    situation = incident.situation
+    stuck = situation.stuck
+    if not stuck and not situation.diagnosed:
+        return Decision(False, "what waits could not be read", known=False)
+    if not stuck and not situation.whole:
+        return Decision(False, "no activity is stuck of those that could be read", known=False)
     if not stuck:
         return Decision(False, "no activity is stuck")
     return Decision(True, f"stuck activities: {len(stuck)}, the first of them is shown")
@@ -133,7 +147,8 @@ def _pages_somebody(incident: Incident) -> Decision:
         return Decision(False, "no critical alert fires")
     if situation.critical:
         return Decision(True, "nobody can say which alerts fire, and what is wrong is critical")
-    return Decision(False, "nobody can say which alerts fire, and nothing is critical")
+    told = "nobody can say which alerts fire, and nothing is critical as far as is known"
+    return Decision(False, told, known=not situation.gaps)
 
 
 def _prolonged(incident: Incident) -> Decision:
@@ -148,16 +163,23 @@ def _prolonged(incident: Incident) -> Decision:
     return Decision(False, f"as far as is known nothing critical has lasted for {duration(limit)}")
 
 
-def _setting(name: str) -> Callable[[Incident], tuple[str, ...]]:
-    return lambda incident: (getattr(incident.settings.escalation, name),)
+def _told_by(name: str, title: str, decide: Callable[[Incident], Decision]) -> Step:
+    """A step to where a setting says."""
+    return Step(
+        name,
+        title,
+        lambda incident: (getattr(incident.settings.escalation, name),),
+        decide,
+        setting=f"escalation.{name}",
+    )
 
 
 STEPS: tuple[Step, ...] = (
     Step("runbook", "Runbook", _pages, _anything_wrong),
     Step("logs", "Logs of the services", _logs, _anything_stuck),
     Step("temporal-ui", "Temporal UI", _temporal_ui, _anything_stuck),
-    Step("channel", "Tell the people on call", _setting("channel"), _anything_wrong),
-    Step("pager", "Page", _setting("pager"), _pages_somebody),
-    Step("lead", "Call", _setting("lead"), _prolonged),
+    _told_by("channel", "Tell the people on call", _anything_wrong),
+    _told_by("pager", "Page", _pages_somebody),
+    _told_by("lead", "Call", _prolonged),
 )
 """In the order in which they are taken."""

@@ -31,6 +31,7 @@ class Situation:
         failed: The checks that failed, in their order.
         diagnoses: Why each external activity waits, the most urgent and then the oldest first.
         diagnosed: Whether that could be read at all.
+        whole: Whether all of it could be read.
         alerts: Ours that fire and that somebody is told of; None where nobody could say.
         gaps: What could not be found out, a sentence each.
     """
@@ -40,6 +41,7 @@ class Situation:
     failed: tuple[CheckResult, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     diagnosed: bool = True
+    whole: bool = True
     alerts: tuple[ActiveAlert, ...] | None = None
     gaps: tuple[str, ...] = ()
 
@@ -90,13 +92,15 @@ async def situation(context: CheckContext, results: Sequence[CheckResult]) -> Si
     diagnoses: tuple[Diagnosis, ...] | None = None
     alerts: tuple[ActiveAlert, ...] | None = None
     gaps: list[str] = []
+    whole = False
     try:
         report = await context.diagnosis()
     except StigmerOpsError as error:
         gaps.append(f"nothing was diagnosed: {error.happened}")
     else:
         diagnoses = _ordered(report.diagnoses, context.access.now())
-        if not report.complete:
+        whole = report.complete
+        if not whole:
             gaps.append("not every workflow could be read")
     try:
         alerts = await _firing(context.settings)
@@ -108,6 +112,7 @@ async def situation(context: CheckContext, results: Sequence[CheckResult]) -> Si
         failed=tuple(one for one in results if one.result is Result.FAILED),
         diagnoses=diagnoses or (),
         diagnosed=diagnoses is not None,
+        whole=whole,
         alerts=alerts,
         gaps=tuple(gaps),
     )

@@ -110,6 +110,21 @@ def test_a_person_who_knows_better_calls_the_lead() -> None:
     assert decision == Decision(True, "it has lasted for 1h (you say so)")
 
 
+def test_what_could_not_be_read_is_unknown_and_not_well() -> None:
+    blind = replace(
+        WELL, alerts=None, diagnosed=False, whole=False, gaps=("nothing was diagnosed: down",)
+    )
+    found = decisions(blind)
+    unknown = [id for id, decision in found.items() if not decision.known]
+    assert unknown == ["runbook", "logs", "temporal-ui", "channel", "pager"]
+    assert "no activity" not in found["temporal-ui"].why
+    partly = decisions(replace(WELL, whole=False, gaps=("not every workflow could be read",)))
+    assert partly["temporal-ui"] == Decision(
+        False, "no activity is stuck of those that could be read", known=False
+    )
+    assert all(decision.known for decision in decisions(WELL).values())
+
+
 def test_every_step_says_why_or_why_not() -> None:
     for situation in (WELL, replace(WELL, alerts=None), replace(WELL, alerts=(alert(),))):
         assert all(decision.why for decision in decisions(situation).values())
