@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,23 +84,36 @@ async def _found(frontend: Frontend, workflow_id: str) -> BatchInfo:
 @command(app, "list", examples=("batch list", "batch list -o json"))
 async def list_(invocation: Invocation, connection: Connection) -> ExitCode:
     """List the batches of the namespace, open and closed, the newest first."""
-    from stigmer_ops.procedures.batch.watching import list_batches
+    from stigmer_ops.procedures.batch.watching import left_behind, list_batches, open_pages
     from stigmer_ops.render.batch import list_page
 
     async with _batches(invocation, connection) as frontend:
-        records = [_record(info) async for info in list_batches(frontend)]
+        batches = [info async for info in list_batches(frontend)]
+        pages = await open_pages(frontend)
+    records = [_record(info, left_behind(info, pages)) for info in batches]
     lines = [("BatchItem", record) for record in records]
     document = Document("BatchList", {"items": records}, lines)
     invocation.write(document, lambda console, _wide: list_page(console, records))
     return ExitCode.OK
 
 
-def _record(info: BatchInfo) -> dict[str, object]:
+def _record(info: BatchInfo, pages: Sequence[str]) -> dict[str, object]:
     from stigmer_ops.render.batch import batch_record
 
     return batch_record(
-        info.id, status=info.status, started=info.started, closed=info.closed, memo=info.memo
+        info.id,
+        status=info.status,
+        started=info.started,
+        closed=info.closed,
+        memo=info.memo,
+        pages_left_open=len(pages),
     )
+
+
+async def _left_behind(frontend: Frontend, info: BatchInfo) -> list[str]:
+    from stigmer_ops.procedures.batch.watching import left_behind, open_pages
+
+    return [] if info.open else left_behind(info, await open_pages(frontend))
 
 
 @command(
@@ -122,7 +135,7 @@ async def show(invocation: Invocation, connection: Connection, batch: BatchArgum
         found = []
         if progress is not None:
             found = await troubles(frontend, await plan_of(frontend, info.id), progress)
-    record = _record(info)
+        record = _record(info, await _left_behind(frontend, info))
     told = None if progress is None else _progress_record(progress)
     records = [trouble_record(each) for each in found]
     shown = records[:TROUBLES_SHOWN]
@@ -182,7 +195,8 @@ async def cancel(
     """Cancel a batch for good: rows under way are carried to their end, and no other is begun.
 
     What it did stays done. `apply --durable` reads it back, and when run once more begins a new
-    batch of the rows that are left.
+    batch of the rows that are left. Of a batch whose workflow was terminated, it ends the pages
+    that were left open.
     """
     return await _change(invocation, connection, mutation, batch, "cancel")
 
@@ -193,14 +207,15 @@ async def _change(
     """Show the batch, ask, audit, signal, and wait for the effect."""
     from stigmer_ops.cli.audit_trail import audit_trail
     from stigmer_ops.cli.write_flow import author_of
-    from stigmer_ops.procedures.batch.changing import change_intent, signalled
+    from stigmer_ops.procedures.batch.changing import change_intent, close_pages, signalled
     from stigmer_ops.render.batch import change_page
 
     require_writable(invocation, mutation, invocation.target(connection).namespace)
     author = author_of(invocation, mutation)
     async with _batches(invocation, connection, author.identity) as frontend:
         info = await _found(frontend, _workflow_id(batch))
-        if not info.open:
+        pages = await _left_behind(frontend, info) if name == "cancel" else []
+        if not info.open and not pages:
             raise RefusedError(
                 f"batch {info.id} has closed: {info.status}",
                 not_done=NOTHING_SENT,
@@ -208,6 +223,7 @@ async def _change(
             )
         rows = info.memo.get("rows", "?")
         told = f"{name} {info.id}, a batch of {rows} rows in {info.memo.get('namespace', '?')}"
+        told += f": it is {info.status}, and {len(pages):,} pages are left open" if pages else ""
         if invocation.output.for_people:
             invocation.say(told)
         phase = ""
@@ -216,8 +232,13 @@ async def _change(
             operator, host = invocation.operator(), invocation.host()
             intent = change_intent(frontend, info, name, author, operator=operator, host=host)
             with audit_trail(invocation).operation(intent) as operation:
-                await signalled(frontend, info.id, name, by=f"{operator}@{host}", author=author)
-                operation.done(detail=f"{name} delivered to {info.id}")
+                if pages:
+                    await close_pages(frontend, pages, identity=author.identity)
+                    operation.done(detail=f"told {len(pages)} pages of {info.id} to end")
+                else:
+                    by = f"{operator}@{host}"
+                    await signalled(frontend, info.id, name, by=by, author=author)
+                    operation.done(detail=f"{name} delivered to {info.id}")
             phase = await _effect(frontend, info.id, name)
     record = {
         "workflow_id": info.id,
@@ -241,6 +262,8 @@ async def _effect(frontend: Frontend, workflow_id: str, name: str) -> str:
     while asyncio.get_running_loop().time() < deadline:
         info = await _found(frontend, workflow_id)
         progress = await progress_of(frontend, info)
+        if not info.open and not await _left_behind(frontend, info):
+            return "closed"
         if progress is not None and shows(progress, name):
             return progress.phase
         await asyncio.sleep(0.2)

@@ -53,8 +53,12 @@ def batch_record(
     started: datetime | None,
     closed: datetime | None,
     memo: Mapping[str, Any],
+    pages_left_open: int,
 ) -> dict[str, Any]:
-    """A batch of the list; what its memo holds is null where it cannot be decoded."""
+    """A batch of the list; what its memo holds is null where it cannot be decoded.
+
+    `pages_left_open`: pages that wait for it although it has closed, as after its termination.
+    """
     return {
         "workflow_id": workflow_id,
         "status": status,
@@ -64,6 +68,7 @@ def batch_record(
             name: memo.get(name)
             for name in ("sha256", "namespace", "rows", "operator", "host", "reason")
         },
+        "pages_left_open": pages_left_open,
     }
 
 
@@ -75,7 +80,7 @@ def list_page(console: Console, records: Sequence[Record]) -> None:
     cells = (
         (
             record["workflow_id"].rsplit("/", 1)[-1],
-            record["status"],
+            _status(record),
             "?" if record["rows"] is None else f"{record['rows']:,}",
             record["namespace"] or "",
             record["started_time"] or "",
@@ -85,6 +90,17 @@ def list_page(console: Console, records: Sequence[Record]) -> None:
         for record in records
     )
     console.print(table_of(_LIST, cells))
+    if any(record["pages_left_open"] for record in records):
+        console.print("pages that are left open end by: stigmer-ops batch cancel BATCH --reason …")
+
+
+def _status(record: Record) -> str:
+    left = record["pages_left_open"]
+    return f"{record['status']}, {_pages(left)} left open" if left else record["status"]
+
+
+def _pages(count: int) -> str:
+    return "1 page" if count == 1 else f"{count:,} pages"
 
 
 def progress_record(
@@ -141,6 +157,11 @@ def batch_page(
     console.print(f"started {record['started_time']}{closed}")
     if progress is not None:
         _progress_lines(console, progress)
+    if left := record["pages_left_open"]:
+        console.print(f"left open, and nobody will begin them: {_pages(left)}", style="yellow")
+        console.print(
+            visible(f"stigmer-ops batch cancel {record['workflow_id']} --reason …  ends them")
+        )
     if troubles:
         console.print()
         console.print(table_of(_TROUBLES, (_cells(each) for each in troubles)))

@@ -80,6 +80,54 @@ async def test_batch_is_paused_resumed_and_cancelled(population: Awaiting, batch
     assert rest.json["stats"]["tried"] == 120 - done
 
 
+async def test_pages_of_a_terminated_batch_are_shown_and_ended(
+    population: Awaiting, batch: Batched
+) -> None:
+    started = await planned(population, batch, 60)
+    batch.variables |= {
+        "STIGMER_OPS_BATCH_PAGE_ROWS": "10",
+        "STIGMER_OPS_BATCH_PAGES_AT_ONCE": "2",
+    }
+    detached = await batch.apply(*SLOWLY, "--detach", "-o", "json")
+    assert (detached.code, detached.json["pages"]) == (ExitCode.OK, 6), detached.err
+    await batch.worker()
+    await batch.tried(3)
+    handle = population.client.get_workflow_handle(detached.json["workflow_id"])
+    await handle.terminate("by mistake")
+    left = await pages_left_open(batch)
+    shown = await batch.run("batch", "list")
+    cancel = ("batch", "cancel", str(batch.plan), *REASON)
+    dry = await batch.run(*cancel, "--dry-run", "-o", "json")
+    assert (await batch.show())["pages_left_open"] == left
+    ended = await batch.run(*cancel, "--yes", "-o", "json")
+    after = await batch.show()
+    again = await batch.run(*cancel, "--yes")
+    report = await batch.apply("-o", "json")
+
+    assert 1 <= left <= 5
+    assert f"TERMINATED, {left} page" in shown.out
+    assert "stigmer-ops batch cancel" in shown.out
+    assert (dry.code, dry.json["phase"]) == (ExitCode.OK, None)
+    assert (ended.code, ended.json["phase"]) == (ExitCode.OK, "closed"), ended.err
+    assert after["pages_left_open"] == 0
+    assert (again.code, "has closed: TERMINATED" in again.err) == (ExitCode.REFUSED, True)
+    done = report.json["totals"]["done"]
+    assert (report.code, report.json["totals"]["failed"]) == (ExitCode.PARTIAL, 0)
+    assert sum(map(len, (await completions(population.client, started)).values())) == done > 0
+    commands = [record.intent.command for record in records(batch.audit) if record.outcome]
+    assert commands == ["apply --durable", "batch cancel"]
+
+
+async def pages_left_open(batch: Batched) -> int:
+    """How many, once those under way have ended: each takes five seconds."""
+    before, left = 7, 6
+    async with asyncio.timeout(120):
+        while left != before:
+            await asyncio.sleep(6)
+            before, left = left, int((await batch.show())["pages_left_open"])
+    return left
+
+
 async def test_worker_that_is_stopped_gives_back_what_it_has_not_begun(
     population: Awaiting, batch: Batched
 ) -> None:

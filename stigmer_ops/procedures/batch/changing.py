@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import aclosing
+
 from stigmer_ops.audit import Intent, Parameters, Target
 from stigmer_ops.errors import StaleError
 from stigmer_ops.procedures.activity_plans import Author
-from stigmer_ops.procedures.batch.messages import Change, Progress
+from stigmer_ops.procedures.batch.messages import CLOSE, Change, Progress
 from stigmer_ops.procedures.batch.watching import BatchInfo
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.workflow_calls import signal
 
@@ -44,6 +48,22 @@ async def signalled(
             not_done="it was not changed",
             next_step=f"stigmer-ops batch show {workflow_id}",
         )
+
+
+async def close_pages(frontend: Frontend, pages: Sequence[str], *, identity: str) -> None:
+    """Tell pages that nobody will begin them: a worker then ends each, and its result stays.
+
+    Raises:
+        StigmerOpsError: One could not be told.
+    """
+    told = fan_out(
+        each_of(pages),
+        lambda page: signal(frontend, page, CLOSE, identity=identity),
+        concurrency=frontend.pace.concurrency,
+    )
+    async with aclosing(told):
+        async for _ in told:
+            pass
 
 
 def shows(progress: Progress, name: str) -> bool:

@@ -8,7 +8,7 @@ of a page that comes twice counts once.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ from stigmer_ops.procedures.batch.messages import (
 from stigmer_ops.procedures.batch.pages import Page, laid_out, page_size, pages_of
 from stigmer_ops.procedures.plan_file import PlanFile
 from stigmer_ops.settings import Batch as BatchSettings
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.workflow_calls import (
     NewWorkflow,
@@ -251,6 +251,7 @@ def memo_for(batch: BatchPlan) -> dict[str, Any]:
     """What lists show of a batch, without any worker."""
     author = batch.author
     return {
+        "key": batch.key,
         "sha256": author.sha256,
         "namespace": author.namespace,
         "operator": author.operator,
@@ -289,11 +290,7 @@ async def feed(
         fed(len(page.numbers))
         return page.number
 
-    async def each() -> AsyncIterator[Page]:
-        for page in pages:
-            yield page
-
-    done = fan_out(each(), one, concurrency=FED_AT_ONCE)
+    done = fan_out(each_of(pages), one, concurrency=FED_AT_ONCE)
     async with aclosing(done):
         async for _ in done:
             pass

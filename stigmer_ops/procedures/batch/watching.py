@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from stigmer_ops.errors import UnavailableError
 from stigmer_ops.procedures.batch.messages import (
     BATCH_TYPE,
     FED,
+    PAGE_TYPE,
     PROGRESS,
     BatchPlan,
     BatchState,
@@ -26,7 +27,7 @@ from stigmer_ops.procedures.batch.messages import (
 from stigmer_ops.procedures.batch.starting import memo_in
 from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.frontend import Frontend
-from stigmer_ops.temporal.visibility import is_any_of, list_workflows
+from stigmer_ops.temporal.visibility import all_of, is_any_of, list_workflows
 from stigmer_ops.temporal.workflow_calls import (
     describe,
     events,
@@ -95,6 +96,26 @@ async def _info(frontend: Frontend, info: WorkflowExecutionInfo) -> BatchInfo:
         closed=moment(info, "close_time"),
         memo=await memo_in(frontend, info),
     )
+
+
+async def open_pages(frontend: Frontend) -> list[str]:
+    """The ids of the pages of all batches of a namespace that have not closed.
+
+    Raises:
+        StigmerOpsError: They cannot be listed.
+    """
+    query_text = all_of(
+        is_any_of("WorkflowType", [PAGE_TYPE]), is_any_of("ExecutionStatus", ["Running"])
+    )
+    return [info.execution.workflow_id async for info in list_workflows(frontend, query_text)]
+
+
+def left_behind(batch: BatchInfo, pages: Iterable[str]) -> list[str]:
+    """Those of the pages that wait for a batch that was terminated; others are told to end."""
+    key = batch.memo.get("key")
+    if batch.open or batch.status == "COMPLETED" or not key:
+        return []
+    return [page for page in pages if page.startswith(f"{batch.id}/{key}/")]
 
 
 async def progress_of(frontend: Frontend, batch: BatchInfo) -> Progress | None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -26,7 +24,7 @@ from stigmer_ops.temporal.describe import (
     describe_workflow,
     standalone_activity,
 )
-from stigmer_ops.temporal.fan_out import fan_out
+from stigmer_ops.temporal.fan_out import each_of, fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import ActivityEvents, find_activity
 from stigmer_ops.temporal.patience import patiently
@@ -98,7 +96,7 @@ async def reconcile(world: World, record: StepRecord) -> StepResult:
     lost: list[str] = []
     frontend = world.systems.external
     accounts = fan_out(
-        _activities(record.folder),
+        each_of(written_down(record.folder)),
         lambda activity: account_for(frontend, activity),
         concurrency=frontend.pace.concurrency,
     )
@@ -117,11 +115,6 @@ async def reconcile(world: World, record: StepRecord) -> StepResult:
         return done(detail, data)
     more = [f"and {len(lost) - LINES_TOLD:,} more: {record.folder / FILE_NAME}"]
     return found(detail, [*lost[:LINES_TOLD], *(more if len(lost) > LINES_TOLD else [])], data)
-
-
-async def _activities(folder: Path) -> AsyncIterator[PendingActivity]:
-    for activity in written_down(folder):
-        yield activity
 
 
 def _record(account: Account) -> dict[str, object]:
