@@ -176,6 +176,8 @@ class Alertmanager:
                 f"cannot reach Alertmanager at {self.shown_url}: {reason_of(error)}",
                 next_step=_HOW,
             ) from error
+        except ValueError as error:  # a number of more digits than Python converts
+            raise self._not_alertmanager() from error
 
     def _not_alertmanager(self) -> UnavailableError:
         return UnavailableError(

@@ -1,4 +1,4 @@
-"""Credentials go to whom they are for, and are shown to nobody.
+"""Whatever answers: credentials go to whom they are for, and no answer is obeyed or ends a program.
 
 docs/security.md names each of these tests.
 """
@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
+import grpc
 import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
+from fuzz.mutation import mutated
+from fuzz.target import Target, attempt
+from fuzz.targets import TARGETS
+from stigmer_ops.errors import StigmerOpsError, UnavailableError
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import stigmer_ops
+from support.hostile import ALL_IN_ONE, OBEYED
 from support.http_answers import answering
 from support.pending import hand_worker, new_client
 
@@ -109,3 +118,179 @@ async def test_runtime_environment_of_an_execution_is_not_shown(
     assert handle.id.rpartition("/")[2] in done.out, done.err
     assert SECRET not in done.out + done.err
     assert token not in done.out + done.err
+
+
+ASKING = [target for target in TARGETS if target.asks]
+MUTATIONS = 40
+
+
+@pytest.mark.parametrize("target", ASKING, ids=lambda target: target.name)
+def test_any_answer_is_read_or_refused(target: Target) -> None:
+    random = Random(1)
+    for _ in range(MUTATIONS):
+        answer = mutated(random.choice(target.seeds), target.seeds, random, limit=4_096)
+        assert isinstance(attempt(target, answer), (StigmerOpsError, type(None))), answer
+
+
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b"\xff", b"9" * 5_000, b"", b"null", b"[null]"])
+@pytest.mark.parametrize("target", ASKING, ids=lambda target: target.name)
+def test_what_is_no_answer_is_told(target: Target, answer: bytes) -> None:
+    if target.name == "alertmanager" and answer == b"":
+        return  # as it answers to a silence that has ended
+    assert isinstance(attempt(target, answer), UnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "told"),
+    [
+        ({}, b'{"payloads":[]}', "answered with 0 payloads to 1"),
+        ({}, b"\xff", "did not answer with payloads"),
+        ({}, b"[" * 100_000, "did not answer with payloads"),
+        ({"Content-Length": "999"}, b"{", "did not answer with payloads"),
+        ({"Content-Length": "x"}, b"{}", "answered with 0 payloads to 1"),
+    ],
+    ids=["none", "no-text", "brackets", "cut-off", "no-length"],
+)
+async def test_codec_server_that_answers_anything_is_told(
+    sandbox: Sandbox, headers: dict[str, str], body: bytes, told: str
+) -> None:
+    client = await new_client(sandbox)
+    worker = hand_worker(client)
+    await worker.started()
+    await client.start_workflow(
+        "stigmer/agent-execution/invoke",
+        RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=b"x")),
+        id="stigmer/agent-execution/invoke/aex_1",
+        task_queue="agent_execution_stigmer",
+    )
+    with answering(200, headers, body) as (endpoint, given):
+        done = await stigmer_ops(
+            *("diagnose", "-o", "json", "--codec-endpoint", endpoint),
+            variables={**sandbox.environment(), "TEMPORAL_NAMESPACE": client.namespace},
+        )
+    assert given
+    assert done.code in (0, 1, 3), done.err
+    assert told in done.out + done.err
+    assert "Traceback" not in done.err
+
+
+def rules(text: str) -> bytes:
+    """An answer of Prometheus in which a rule of ours fires, with texts of somebody else's."""
+    alert = {
+        **{"state": "firing", "activeAt": "2026-11-24T03:12:09.123456789Z", "value": "1e+00"},
+        "labels": {"alertname": text, "severity": "critical", text: text},
+        "annotations": {"summary": text, "description": text},
+    }
+    rule = {
+        **{"name": "StigmerExternalActivityStuck", "query": text, "duration": 0},
+        **{"labels": {"severity": text}, "annotations": {"summary": text}, "lastError": text},
+        **{"type": "alerting", "alerts": [alert]},
+    }
+    groups = [{"name": "stigmer-activities", "rules": [rule, {**rule, "name": text}]}]
+    return json.dumps({"status": "success", "data": {"groups": groups}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("alerts status", 200),
+        ("alerts status -o json", 200),
+        ("metrics query --all", 200),
+        ("check", 200),
+        ("escalate", 200),
+        ("report --out - --format md", 200),
+        ("alerts status", 400),
+        ("metrics query --all", 400),
+        ("check", 503),
+    ],
+)
+async def test_texts_of_prometheus_are_not_obeyed(
+    sandbox: Sandbox, command: str, status: int
+) -> None:
+    client = await new_client(sandbox)
+    said = rules(ALL_IN_ONE)
+    if status != 200:
+        said = json.dumps({"status": "error", "error": ALL_IN_ONE}).encode()
+    with answering(status, {}, said) as (url, _):
+        done = await stigmer_ops(
+            *command.split(),
+            variables={
+                **sandbox.environment(),
+                "TEMPORAL_NAMESPACE": client.namespace,
+                "STIGMER_OPS_MONITORING_PROMETHEUS": url,
+                "STIGMER_OPS_MONITORING_ALERTMANAGER": url,
+            },
+        )
+    assert done.code in (0, 1, 2, 3), done.err
+    assert OBEYED.findall(done.out + done.err) == []
+    assert "Traceback" not in done.err
+
+
+async def test_texts_of_alertmanager_are_not_obeyed(sandbox: Sandbox, tmp_path: Path) -> None:
+    client = await new_client(sandbox)
+    with answering(400, {}, ALL_IN_ONE.encode()) as (url, _):
+        done = await stigmer_ops(
+            *("maintenance", "begin", "--for", "1h", "--reason", "r", "--yes"),
+            variables={
+                **sandbox.environment(),
+                "TEMPORAL_NAMESPACE": client.namespace,
+                "STIGMER_OPS_MONITORING_ALERTMANAGER": url,
+                "STIGMER_OPS_PROCEDURES_PATH": str(tmp_path / "procedures"),
+                "STIGMER_OPS_AUDIT_PATH": str(tmp_path / "audit.jsonl"),
+            },
+        )
+    assert done.code in (1, 2, 3, 5), done.out + done.err
+    assert "Alertmanager" in done.out + done.err
+    assert OBEYED.findall(done.out + done.err) == []
+
+
+@asynccontextmanager
+async def stigmer_saying(text: str, code: grpc.StatusCode) -> AsyncIterator[str]:
+    """A Stigmer that answers to everything with an error; its address."""
+
+    class Everything(grpc.GenericRpcHandler):
+        def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+            async def refuse(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+                await context.abort(code, text)
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers([Everything()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL])
+async def test_texts_of_stigmer_are_not_obeyed(sandbox: Sandbox, code: grpc.StatusCode) -> None:
+    client = await new_client(sandbox)
+    async with stigmer_saying(ALL_IN_ONE, code) as address:
+        for command in ("check", "diagnose"):
+            done = await stigmer_ops(
+                command,
+                variables={
+                    **sandbox.environment(),
+                    "TEMPORAL_NAMESPACE": client.namespace,
+                    "STIGMER_OPS_STIGMER_ADDRESS": address,
+                },
+            )
+            assert done.code in (0, 1, 3), done.err
+            assert OBEYED.findall(done.out + done.err) == []
+
+
+async def test_what_is_no_temporal_and_no_stigmer_is_told() -> None:
+    with answering(200, {}, ALL_IN_ONE.encode()) as (url, _):
+        address = url.removeprefix("http://")
+        for command in ("pending list", "check"):
+            done = await stigmer_ops(
+                *command.split(),
+                variables={"TEMPORAL_ADDRESS": address, "STIGMER_OPS_STIGMER_ADDRESS": address},
+            )
+            assert done.code in (1, 3), done.err
+            assert OBEYED.findall(done.out + done.err) == []
+            assert "Traceback" not in done.err

@@ -11,11 +11,13 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from temporalio.api.history.v1 import HistoryEvent
 
 from fuzz.mutation import mutated
 from fuzz.target import Target, attempt, messages
 from fuzz.targets import BY_NAME, TARGETS
 from stigmer_ops.handshake.claim import claim_of
+from stigmer_ops.temporal.callbacks import java_callback
 
 LARGEST = 4_096
 """Bytes; `make fuzz` takes more."""
@@ -104,6 +106,14 @@ def test_brackets_without_end_are_read_to_theirs(name: str) -> None:
     for content in (b"a.yaml\n" + b"[" * DEEP, b"a.json\n" + b'{"a":' * DEEP, b'{"a":' * 10_000):
         assert isinstance(attempt(BY_NAME[name], content), (*BY_NAME[name].refuses, type(None)))
     assert time.process_time() - began < LONG_SECONDS
+
+
+def test_details_of_a_marker_may_be_brackets_without_end() -> None:
+    event = HistoryEvent()
+    marker = event.marker_recorded_event_attributes
+    marker.marker_name = "LocalActivity"
+    marker.details["type"].payloads.add(data=b"[" * DEEP)
+    assert java_callback(event) is None
 
 
 def test_a_token_of_megabytes_is_not_parsed() -> None:
