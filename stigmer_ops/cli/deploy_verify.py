@@ -49,6 +49,7 @@ class Wanted:
     every: timedelta
     smoke: bool
     execute: bool
+    may_be_quiet: bool
 
 
 @command(
@@ -108,6 +109,13 @@ async def verify(
     no_smoke: Annotated[
         bool, typer.Option("--no-smoke", help="Send no canary handshake before the watch")
     ] = False,
+    may_be_quiet: Annotated[
+        bool,
+        typer.Option(
+            "--may-be-quiet",
+            help="Pass, too, where too few handshakes ended to judge errors and durations by",
+        ),
+    ] = False,
     execute: Execute = False,
     prometheus: PrometheusUrl = None,
 ) -> ExitCode:
@@ -117,8 +125,8 @@ async def verify(
     what workers have registered, by Prometheus where one is configured, else by Temporal alone.
     Exit 1: a limit does not hold at the end or did not for too long, or something rolls back. The
     rollback is shown; with --execute it is run, without asking again. Exit 3: something could not
-    be read to the end. Exit 5: the rollback was begun and is not done: the same command, run again,
-    carries it to its end before anything is watched.
+    be read to the end, or too little happened to judge by. Exit 5: the rollback was begun and is
+    not done: the same command, run again, carries it to its end before anything is watched.
     """
     from stigmer_ops.procedures.deployment.rollback import World
     from stigmer_ops.procedures.kubectl import Kubectl
@@ -131,6 +139,7 @@ async def verify(
         EVERY if every is None else every,
         not no_smoke,
         execute,
+        may_be_quiet,
     )
     namespace = invocation.target(connection).namespace
     before = _before(snapshot, namespace)
@@ -152,10 +161,8 @@ async def verify(
         standing = await roll_back(invocation, connection, mutation, wanted.deployments, world)
         code, outcome = code_of(standing), replace(outcome, steps=task_records(standing))
     _write(invocation, outcome)
-    only_unknown = not (
-        outcome.smoke_failure or outcome.verification.triggered or outcome.verification.broken
-    )
-    return ExitCode.UNAVAILABLE if code is ExitCode.FINDINGS and only_unknown else code
+    unknown = code is ExitCode.FINDINGS and not outcome.bad
+    return ExitCode.UNAVAILABLE if unknown else code
 
 
 def _before(path: Path | None, namespace: str) -> Snapshot | None:
@@ -281,7 +288,16 @@ async def _watched(
                 async for last in taken:
                     show(last, verification)
     ended, source = invocation.now(), sampler.source.name
-    return Outcome(verification, started, ended, source, smoke, failure, last)
+    return Outcome(
+        verification,
+        started,
+        ended,
+        source,
+        smoke,
+        failure,
+        last,
+        may_be_quiet=wanted.may_be_quiet,
+    )
 
 
 async def _now(invocation: Invocation, sampler: Sampler) -> Snapshot:

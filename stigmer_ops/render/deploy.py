@@ -15,6 +15,7 @@ from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from stigmer_ops.procedures.checks.runner import CheckRun
     from stigmer_ops.procedures.deployment.sample import Measure, Sample
@@ -197,6 +198,7 @@ class Outcome:
         sample: The last one; None where none was taken.
         rollback: The commands of the rollback, where there is one to be made.
         steps: The steps of the rollback, where it was run.
+        may_be_quiet: Whether limits of which nothing was measured are passed over.
     """
 
     verification: Verification
@@ -208,12 +210,24 @@ class Outcome:
     sample: Sample | None
     rollback: Sequence[str] = ()
     steps: Sequence[Record] = ()
+    may_be_quiet: bool = False
 
     @property
     def passed(self) -> bool:
         """Whether everything held, and is known to."""
+        return not (self.bad or self.verification.unknown or self.unjudged)
+
+    @property
+    def bad(self) -> bool:
+        """Whether anything did not hold."""
         found = self.verification
-        return not (self.smoke_failure or found.triggered or found.broken or found.unknown)
+        return bool(self.smoke_failure or found.triggered or found.broken)
+
+    @property
+    def unjudged(self) -> tuple[Standing, ...]:
+        """The limits of which nothing was measured, where that matters."""
+        quiet = self.may_be_quiet or self.sample is None
+        return () if quiet else self.verification.unjudged
 
     @property
     def reasons(self) -> list[str]:
@@ -224,6 +238,8 @@ class Outcome:
         told += [_reason(one, "does not hold") for one in found.broken]
         if self.sample is not None:
             told += [_reason(one, "is not known") for one in found.unknown]
+        if not self.bad:
+            told += [_reason(one, "was not judged") for one in self.unjudged]
         return told
 
 
@@ -237,6 +253,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
     return {
         "passed": outcome.passed,
         "reasons": outcome.reasons,
+        "unjudged": [one.watched.id for one in outcome.unjudged],
         "triggered": [one.watched.id for one in found.triggered],
         "started": rfc3339(outcome.started),
         "ended": rfc3339(outcome.ended),
@@ -266,11 +283,23 @@ def outcome_page(console: Console, outcome: Outcome, *, table: bool) -> None:
         lasted = short_duration(outcome.ended - outcome.started)
         console.print(Text(f"the deployment is well: watched for {lasted}", "bold green"))
         return
-    head = "ROLL BACK" if found.triggered else "the deployment is not well"
-    console.print(Text(head, "bold red"))
+    console.print(_head(outcome))
     for reason in outcome.reasons:
         console.print(Text(f"  {visible(reason)}"))
+    if not outcome.bad and outcome.unjudged:
+        console.print("  watch for longer (--for), or take it for well with --may-be-quiet")
     if outcome.rollback and not outcome.steps:
         console.print("  to roll back:" if found.triggered else "  if you decide to roll back:")
         for line in outcome.rollback:
             console.print(Text(f"    {visible(line)}"), soft_wrap=True)
+
+
+def _head(outcome: Outcome) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - JSON output does without Rich
+
+    if outcome.verification.triggered:
+        return Text("ROLL BACK", "bold red")
+    if outcome.bad or not outcome.unjudged:
+        return Text("the deployment is not well", "bold red")
+    lasted = short_duration(outcome.ended - outcome.started)
+    return Text(f"nothing was seen by which to judge: watched for {lasted}", "bold yellow")

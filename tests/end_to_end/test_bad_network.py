@@ -319,6 +319,8 @@ async def test_window_is_taken_back_to_what_was(sandbox: Sandbox, tmp_path: Path
 
 async def test_torn_connection_is_no_bad_deployment(network: BadNetwork) -> None:
     line = ("deploy", "verify", "--no-smoke", "--for", "1s", "--every", "500ms", "-o", "json")
-    done = await network.run(*line, seed=3, directory=network.new_folder("deploy verify"))
+    done = await network.run(
+        *line, "--may-be-quiet", seed=3, directory=network.new_folder("deploy verify")
+    )
 
     assert (done.code, done.json["passed"]) == (ExitCode.OK, True) or advice(done), done.err

@@ -98,9 +98,9 @@ async def test_healthy_deployment_passes_and_is_watched_to_the_end(
     isolated_sandbox: Sandbox, own: dict[str, str]
 ) -> None:
     await isolated_sandbox.populate({"still-running": 2})
-    done = await deploy(
-        {**isolated_sandbox.environment(), **own}, "verify", "--for", "2s", *QUICK, "-o", "jsonl"
-    )
+    variables = {**isolated_sandbox.environment(), **own}
+    watched = ("verify", "--for", "2s", *QUICK)
+    done = await deploy(variables, *watched, "--may-be-quiet", "-o", "jsonl")
     assert done.code == 0, done.out + done.err
     *samples, verdict = done.lines
     assert {sample["kind"] for sample in samples} == {"DeploymentSample"}
@@ -116,6 +116,22 @@ async def test_healthy_deployment_passes_and_is_watched_to_the_end(
         "executed": False,
         "steps": [],
     }
+
+
+async def test_nothing_that_ended_is_no_proof_that_it_is_well(
+    isolated_sandbox: Sandbox, own: dict[str, str]
+) -> None:
+    variables = {**isolated_sandbox.environment(), **own}
+    watched = ("verify", "--for", "1s", "--no-smoke", *QUICK)
+    done = await deploy(variables, *watched)
+    record = await deploy(variables, *watched, "-o", "json")
+    assert (done.code, record.code) == (3, 3)
+    assert "is well" not in done.out
+    assert "nothing was seen by which to judge" in done.out
+    assert "errors was not judged: nothing ended" in done.out
+    assert "--may-be-quiet" in done.out
+    assert record.json["passed"] is False
+    assert record.json["unjudged"] == ["errors", "completion-p99"]
 
 
 async def test_new_workers_without_the_callback_are_caught_and_roll_back(

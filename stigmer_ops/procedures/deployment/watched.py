@@ -28,10 +28,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Whether a limit holds, and the number or the reason that a person sees."""
+    """Whether a limit holds, and the number or the reason that a person sees.
+
+    It is not `measured` where too little happened: then it holds for want of anything that breaks
+    it, which says nothing of what was deployed.
+    """
 
     state: State
     seen: str
+    measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,10 @@ def _ratio(measure: Measure, limit: float, sample: Sample, terms: Terms) -> Judg
     if measure.value is None:
         return Judged(State.UNKNOWN, measure.note)
     if sample.handshakes.ended.value == 0:
-        return Judged(State.HOLDS, "nothing ended")
+        return Judged(State.HOLDS, "nothing ended", measured=False)
     seen = _percent(measure.value) + (f" ({measure.note})" if measure.note else "")
     if not _enough(sample, terms):
-        return Judged(State.HOLDS, f"{seen}: too few to judge")
+        return Judged(State.HOLDS, f"{seen}: too few to judge", measured=False)
     return Judged(State.BROKEN if measure.value > limit else State.HOLDS, seen)
 
 
@@ -104,10 +109,10 @@ def _slow(sample: Sample, terms: Terms) -> Judged:
     if measure.value is None:
         return Judged(State.UNKNOWN, measure.note)
     if not sample.handshakes.ended.value:
-        return Judged(State.HOLDS, "nothing ended")
+        return Judged(State.HOLDS, "nothing ended", measured=False)
     seen = f"{measure.value * 1000:.0f} ms"
     if not _enough(sample, terms):
-        return Judged(State.HOLDS, f"{seen}: too few to judge")
+        return Judged(State.HOLDS, f"{seen}: too few to judge", measured=False)
     limit = terms.settings.deployment.completion_p99.total_seconds()
     return Judged(State.BROKEN if measure.value > limit else State.HOLDS, seen)
 
@@ -261,16 +266,20 @@ class Standing:
         judged: By the last sample.
         since: Since when it is broken without a break; None while it holds.
         exhausted: Whether it ever was broken for longer than its patience, in a row.
+        measured: Whether anything was ever seen by which it can be judged.
     """
 
     watched: Watched
     judged: Judged = field(default_factory=lambda: Judged(State.UNKNOWN, "not measured yet"))
     since: datetime | None = None
     exhausted: bool = False
+    measured: bool = False
 
     def take(self, sample: Sample, terms: Terms) -> None:
         """Judge a sample. What is not known neither begins nor ends a break."""
         self.judged = self.watched.judge(sample, terms)
+        known = self.judged.state is not State.UNKNOWN
+        self.measured = self.measured or (known and self.judged.measured)
         if self.judged.state is State.HOLDS:
             self.since = None
         elif self.judged.state is State.BROKEN:
@@ -322,4 +331,14 @@ class Verification:
             one
             for one in self.standings
             if not one.watched.trigger and one.judged.state is State.UNKNOWN
+        )
+
+    @property
+    def unjudged(self) -> tuple[Standing, ...]:
+        """The limits that hold as far as is known, and of which nothing was ever measured."""
+        return tuple(
+            one
+            for one in self.standings
+            if not (one.watched.trigger or one.measured or one.exhausted)
+            and one.judged.state is State.HOLDS
         )

@@ -244,3 +244,17 @@ def test_snapshot_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_snapshot(tmp_path / "missing", "default")
     with pytest.raises(InputError, match="cannot write"):
         write_snapshot(Snapshot(NOW, "default", 1), tmp_path / "no" / "folder")
+
+
+def test_limit_of_which_nothing_was_measured_is_not_judged() -> None:
+    quiet = errors(0.0, ended=0)
+    few = errors(0.0, ended=SETTINGS.monitoring.minimum_completions - 1)
+
+    def unjudged(*samples: Sample) -> list[str]:
+        found = verified(*((minute, sample) for minute, sample in enumerate(samples)))
+        return [one.watched.id for one in found.unjudged]
+
+    assert unjudged(quiet, quiet) == ["errors", "completion-p99"]
+    assert unjudged(quiet, few) == ["errors", "completion-p99"]
+    assert unjudged(quiet, WELL, quiet) == []
+    assert unjudged(errors(None)) == []
