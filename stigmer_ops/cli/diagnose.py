@@ -142,15 +142,19 @@ async def _activities(
             "an activity is named by --workflow-id and --activity-id, or by --standalone",
             next_step="stigmer-ops pending list",
         )
-    from stigmer_ops.diagnosis.named import named_activities
+    from stigmer_ops.diagnosis.named import named_activities, nothing_pending
 
-    for activity in await named_activities(
+    workflow_id, run_id = reference.workflow_id or "", reference.run_id or ""
+    named = await named_activities(
         systems.external,
-        workflow_id=reference.workflow_id or "",
-        run_id=reference.run_id or "",
+        workflow_id=workflow_id,
+        run_id=run_id,
         activity_id=reference.activity_id or "",
-    ):
+    )
+    for activity in named:
         yield activity
+    if not named:
+        report.notes.append(await nothing_pending(systems.external, workflow_id, run_id))
 
 
 async def _write_plan(

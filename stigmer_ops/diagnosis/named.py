@@ -63,6 +63,19 @@ async def named_activities(
     return wanted
 
 
+async def nothing_pending(frontend: Frontend, workflow_id: str, run_id: str) -> str:
+    """Why a workflow that is there waits for no activity, in words.
+
+    Raises:
+        StigmerOpsError: It cannot be read.
+    """
+    try:
+        workflow = await describe_workflow(frontend, workflow_id, run_id)
+    except RPCError as error:
+        raise frontend.translate(error, f"describe workflow {workflow_id}") from error
+    return f"nothing is pending: workflow {workflow_id} is {workflow.status}"
+
+
 async def _with_first_schedule(frontend: Frontend, activity: PendingActivity) -> PendingActivity:
     """A retried activity with the time of its first schedule, from which its executions date."""
     if activity.attempt <= 1 or activity.first_scheduled_time is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -119,7 +120,8 @@ def _print_findings(console: Console, check: QueueCheck, *, everything: bool) ->
         console.print(
             f"    $ {visible(next_command(check, verdict))}", style="cyan", soft_wrap=True
         )
-        console.print(f"  see {verdict.page}", style="dim")
+        page = PurePosixPath(verdict.page).stem
+        console.print(f"  see: stigmer-ops runbook show {page}", style="dim", soft_wrap=True)
 
 
 def _indented(text: str, columns: int) -> Padding:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stigmer_ops.handshake.remedies import TICKET_TO_FILL_IN
 from stigmer_ops.sandbox.faults import FAULTS
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import Finished, stigmer_ops
@@ -56,9 +57,15 @@ async def test_tour_works_as_written(isolated_sandbox: Sandbox, tmp_path: Path) 
             proposed = found.json["items"][0]["commands"]
             (repair,) = (one for one in proposed if " redeliver " in one)
             (line,) = arguments_of(repair)
-            await typed(*shlex.split(line))
+            as_it_stands = shlex.split(line)
+            refused = await stigmer_ops(*as_it_stands, "--yes", variables=variables)
+            assert (refused.code, TICKET_TO_FILL_IN in refused.err) == (2, True)
+            await typed(*(word.replace(TICKET_TO_FILL_IN, "TOUR-1") for word in as_it_stands))
             continue
         await typed(*words)
 
     left = await typed("diagnose", "-o", "json")
+    # Who extended as the page says is not told that the timeouts are too long now.
+    too_long = [item for item in left.json["items"] if "is longer than" in str(item["evidence"])]
+    assert len(too_long) == 1
     assert set(left.json["counts"]) <= set(re.findall(r"`([a-z-]+)`", PAGE.read_text()))

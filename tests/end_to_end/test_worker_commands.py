@@ -120,7 +120,7 @@ async def test_check_of_a_missing_type_exits_1_and_says_what_to_do(sandbox: Sand
     assert "1@orders-7d9c lacks ChargeCard; it has Refund" in finished.out
     again = f"$ stigmer-ops worker check --task-queue {queue} -n default --activity-type ChargeCard"
     assert again in finished.out
-    assert "runbooks/troubles/worker-not-registered.md" in finished.out
+    assert "see: stigmer-ops runbook show worker-not-registered" in finished.out
 
 
 async def test_check_by_a_workflow_finds_the_same_and_leaves_nothing(sandbox: Sandbox) -> None:

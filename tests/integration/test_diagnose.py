@@ -110,6 +110,18 @@ async def test_what_cannot_be_read_is_unknown(sandbox: Sandbox) -> None:
     assert not BY_ID["unknown"].stuck
 
 
+async def test_named_workflow_that_waits_for_nothing_is_told_as_such(sandbox: Sandbox) -> None:
+    handshake = await sandbox.start_handshake("healthy")
+    await sandbox.settle(handshake)
+    told = f"nothing is pending: workflow {handshake.workflow_id} is COMPLETED"
+    record = await diagnose(sandbox, "-w", handshake.workflow_id)
+    assert (record.code, record.json["items"], record.json["notes"]) == (0, [], [told])
+    page = await stigmer_ops(
+        "diagnose", "-w", handshake.workflow_id, variables=sandbox.environment()
+    )
+    assert f"note: {told}" in page.err
+
+
 async def test_named_activity_is_diagnosed_alone(sandbox: Sandbox) -> None:
     handshake = await sandbox.start_handshake(["token-not-passed", "still-running"])
     await sandbox.settle(handshake)
