@@ -145,6 +145,67 @@ async def test_settings_and_files_may_hold_what_was_planted(
         assert OBEYED.findall(done.out + done.err) == [], command
 
 
+INPUTS: dict[str, tuple[dict[str, bytes], bytes]] = {
+    "brackets": ({"encoding": b"json/protobuf"}, b"[" * 100_000),
+    "objects": ({"encoding": b"json/plain"}, b'{"spec":' * 100_000),
+    "megabytes": ({"encoding": b"json/plain"}, b'{"spec":{"callbackToken":"' + b"A" * 1_500_000),
+    "token-of-groups": (
+        {"encoding": b"json/plain"},
+        json.dumps({"spec": {"callbackToken": base64.b64encode(b"(" * 900_000).decode()}}).encode(),
+    ),
+    "no-ascii": ({"encoding": b"json/plain"}, b'{"spec":{"callbackToken":"\xd9\xa3"}}'),
+    "half-a-character": (
+        {"encoding": b"json/plain"},
+        b'{"metadata":{"id":"\\ud800"},"spec":{"callbackToken":"\\ud800"}}',
+    ),
+    "digits": ({"encoding": b"json/plain"}, b'{"spec":' + b"9" * 5_000 + b"}"),
+    "encrypted": ({"encoding": b"binary/encrypted"}, b"\x00\x1b[2J"),
+    "unknown": ({"encoding": ALL_IN_ONE.encode(), "messageType": b"\xff" * 900}, b""),
+    "nothing": ({}, b""),
+}
+"""Inputs of Stigmer workflows, as somebody may write them who may start workflows."""
+
+
+async def test_inputs_of_any_kind_are_told_and_end_nothing(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    client = await new_client(sandbox)
+    await hand_worker(client).started()
+    for name, (metadata, data) in INPUTS.items():
+        await client.start_workflow(
+            "stigmer/agent-execution/invoke",
+            RawValue(Payload(metadata=metadata, data=data)),
+            id=f"stigmer/agent-execution/invoke/{name}",
+            task_queue="agent_execution_stigmer",
+        )
+    await listed(client, len(INPUTS) + 1)
+    for command in ("diagnose", "watch --count 1", "exporter --once", "escalate"):
+        done = await run(client, tmp_path, *command.split())
+        assert done.code in (0, 1, 3), done.err
+        assert "Traceback" not in done.err
+        assert "defect" not in done.err
+        assert OBEYED.findall(done.out + done.err) == []
+    seen = await run(client, tmp_path, "diagnose", "-o", "json")
+    unreadable = {item["workflow_id"].rpartition("/")[2] for item in seen.json["unreadable"]}
+    assert unreadable == INPUTS.keys() - {"token-of-groups"}
+
+
+async def test_timeouts_of_ten_thousand_years_are_shown(sandbox: Sandbox, tmp_path: Path) -> None:
+    client = await new_client(sandbox)
+    worker = hand_worker(client, start_to_close=315_576_000_000)
+    await worker.started()
+    await listed(client, 1)
+    for command in (
+        "pending list",
+        "diagnose",
+        "watch --count 1",
+        "maintenance preflight --for 1h",
+    ):
+        done = await run(client, tmp_path, *command.split())
+        assert done.code in (0, 1), done.out + done.err
+        assert "defect" not in done.err
+
+
 @contextmanager
 def kubectl(folder: Path, script: str) -> Iterator[dict[str, str]]:
     """A kubectl that does what the script says: variables under which it is found."""
