@@ -11,6 +11,8 @@ from stigmer_ops.render.tables import Cell, Column, Row, id_column, table_of
 
 _STYLES = {"done": "green", "refused": "yellow", "failed": "red"}
 _NEEDS_A_LOOK = "bold red"
+_DIGEST_BESIDE = 90
+"""Terminal columns from which on a digest has room beside its name."""
 
 _COLUMNS = (
     Column("TIME", fold=False),
@@ -66,19 +68,26 @@ def report_table(console: Console, report: Mapping[str, Any], *, wide: bool) -> 
         else ("intact", "green")
     )
     outcomes = ", ".join(f"{name} {count}" for name, count in report["outcomes"].items())
-    rows: list[tuple[str, Cell]] = [
+    rows: list[tuple[str, Cell] | Row] = [
         ("trail", report["path"]),
         ("chain", verdict),
         ("records", str(report["records"])),
         ("outcomes", outcomes or "-"),
         ("unfinished", str(len(report["unfinished"]))),
         ("interrupted writes", str(report["sealed"])),
-        ("head", report["head"]),
+        _head_row(report["head"], console.width),
     ]
     console.print(table_of([Column("AUDIT"), Column("")], rows))
     if report["unfinished"]:
         console.print()
         operations_table(console, report["unfinished"], wide=wide)
+
+
+def _head_row(digest: str, width: int) -> tuple[str, Cell] | Row:
+    """The head of the chain, which is copied for --expect, in one line on any terminal."""
+    if width < _DIGEST_BESIDE:
+        return Row(["head", ""], [(digest, "")])
+    return "head", digest
 
 
 def _cells(operation: Mapping[str, Any]) -> list[Cell]:
@@ -116,10 +125,15 @@ def _narrow_row(operation: Mapping[str, Any]) -> Row:
         ],
         [
             (line, "dim")
-            for line in (_target(operation), operation["reason"], outcome.get("detail"))
+            for line in (_target(operation), operation["reason"], _trouble(outcome))
             if line
         ],
     )
+
+
+def _trouble(outcome: Mapping[str, Any]) -> str:
+    """Why it was not done; of what was done, the event says enough."""
+    return "" if outcome.get("result") == "done" else outcome.get("detail") or ""
 
 
 def _target(operation: Mapping[str, Any]) -> str:
