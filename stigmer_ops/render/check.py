@@ -105,6 +105,7 @@ class Page:
         self._console = console(self._stream)
         self._marks = MARKS if self._shows("".join(MARKS.values())) else ASCII_MARKS
         self._category: Category | None = None
+        self._skipped: list[CheckResult] = []
         self._status = Status("", console=Console(stderr=True)) if progress else None
 
     def begins(self, check: Check[Any]) -> None:
@@ -117,20 +118,25 @@ class Page:
         self._show(f"waiting: {result.check.sentence} ({cause})")
 
     def ended(self, result: CheckResult) -> None:
-        """Print a check, under its category's heading if it is the first of it."""
-        self.close()
-        if result.check.category != self._category:
-            self._head(result.check.category)
-        self._print(result)
-        self._stream.flush()
+        """Print a check, under its category's heading if it is the first of it.
+
+        Those that are skipped wait for the next: many of a category may be for the same reason.
+        """
+        if self._skipped and not _skipped_alike(self._skipped[0], result):
+            self._print_skipped()
+        if result.result is Result.SKIPPED:
+            self._skipped.append(result)
+        else:
+            self._print(result)
 
     def close(self) -> None:
         """Leave the screen as it was found, also where a run breaks off."""
-        if self._status is not None:
-            self._status.stop()
+        self._print_skipped()
+        self._stop_status()
 
     def summary(self, run: CheckRun) -> None:
         """Print how it went as a whole."""
+        self._print_skipped()
         counts = [(run.count(result), result) for result in Result]
         said = ", ".join(f"{count} {result}" for count, result in counts if count)
         worst = Result.OK if run.success else Result.FAILED
@@ -145,20 +151,41 @@ class Page:
         self._console.print(Text(category.title, style="bold"))
         self._console.print(Text("-" * len(category.title), style="dim"))
 
+    def _print_skipped(self) -> None:
+        """Print the checks that are skipped for one reason: as one, with their ids below."""
+        skipped, self._skipped = self._skipped, []
+        if len(skipped) == 1:
+            self._print(skipped[0])
+        elif skipped:
+            self._begin(skipped[0])
+            reason = f"{len(skipped)} checks are skipped: {skipped[0].detail}"
+            self._line(self._marks[Result.SKIPPED], reason, STYLES[Result.SKIPPED])
+            self._line(INDENT, ", ".join(result.check.id for result in skipped), "dim")
+            self._stream.flush()
+
     def _print(self, result: CheckResult) -> None:
+        self._begin(result)
         quiet = result.result in (Result.OK, Result.SKIPPED)
         said = result.check.sentence
         if quiet and result.detail:
             reason = "skipped: " if result.result is Result.SKIPPED else ""
             said += f" ({reason}{result.detail})"
         self._line(self._marks[result.result], said, STYLES[result.result])
-        if quiet:
-            return
+        if not quiet:
+            self._print_trouble(result)
+        self._stream.flush()
+
+    def _print_trouble(self, result: CheckResult) -> None:
         for line in result.detail.splitlines():
             self._line(INDENT, line)
         if result.hint:
             self._line(INDENT, f"next: {result.hint}")
         self._line(INDENT, f"help: stigmer-ops runbook show {result.check.id}")
+
+    def _begin(self, result: CheckResult) -> None:
+        self._stop_status()
+        if result.check.category != self._category:
+            self._head(result.check.category)
 
     def _line(self, mark: str, text: str, style: str = "") -> None:
         """Print the mark, and beside it the text, whose further lines begin below its first."""
@@ -183,7 +210,20 @@ class Page:
             return False
         return True
 
+    def _stop_status(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+
     def _show(self, text: str) -> None:
         if self._status is not None:
             self._status.update(Text(visible(text), "dim", no_wrap=True, overflow="ellipsis"))
             self._status.start()
+
+
+def _skipped_alike(one: CheckResult, other: CheckResult) -> bool:
+    """Whether two checks are skipped for one reason, in the same category."""
+    return (one.result, one.detail, one.check.category) == (
+        other.result,
+        other.detail,
+        other.check.category,
+    )

@@ -77,6 +77,43 @@ def test_page_has_categories_causes_hints_and_a_summary() -> None:
     assert shown("utf-8") == PAGE
 
 
+def test_checks_skipped_for_one_reason_are_one_line_with_their_ids() -> None:
+    skipped = CheckRun(
+        [
+            result("door", LOWER, Result.SKIPPED, "no key"),
+            result("roof", UPPER, Result.SKIPPED, "no ladder"),
+            result("wall", UPPER, Result.SKIPPED, "no ladder"),
+            result("room", UPPER, Result.SKIPPED, "door failed"),
+            result("path", UPPER, Result.OK),
+            result("gate", UPPER, Result.SKIPPED, "door failed"),
+        ]
+    )
+    assert shown("utf-8", skipped).splitlines() == [
+        "Lower things",
+        "------------",
+        "- door is as it should be (skipped: no key)",
+        "",
+        "Upper things",
+        "------------",
+        "- 2 checks are skipped: no ladder",
+        "    roof, wall",
+        "- room is as it should be (skipped: door failed)",
+        "√ path is as it should be",
+        "- gate is as it should be (skipped: door failed)",
+        "",
+        "√ 6 checks: 1 ok, 5 skipped",
+    ]
+
+
+def test_skips_that_wait_for_the_next_check_are_printed_where_a_run_breaks_off() -> None:
+    buffer = io.StringIO()
+    page = Page(buffer)
+    page.ended(result("roof", LOWER, Result.SKIPPED, "no ladder"))
+    assert buffer.getvalue() == ""
+    page.close()
+    assert buffer.getvalue().splitlines()[-1] == "- roof is as it should be (skipped: no ladder)"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_page_uses_plain_marks_where_the_encoding_has_no_others(encoding: str) -> None:
     lines = shown(encoding).splitlines()
