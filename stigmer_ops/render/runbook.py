@@ -1,4 +1,4 @@
-"""How runbook pages look: formatted on a terminal, and as they were written everywhere else."""
+"""How runbook pages look: formatted on a terminal, and as plain text everywhere else."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PAGE_WIDTH = 96
 """Columns of a formatted page at most: longer lines are hard to read."""
 
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\.md\)")
+_FENCE = re.compile(r"^ *```")
 _VARIABLE = re.compile(r"\$([A-Z][A-Z_]+)")
 
 
@@ -39,7 +40,7 @@ def page_table(console: Console, pages: Iterable[Page]) -> None:
 def print_page(console: Console, page: Page) -> None:
     """Print a page."""
     if not console.is_terminal:
-        console.file.write(page.text)
+        console.file.write(_plain_text(page))
         return
     from rich.markdown import Markdown  # noqa: PLC0415 - only a terminal pays for it
     from rich.text import Text  # noqa: PLC0415
@@ -51,6 +52,17 @@ def print_page(console: Console, page: Page) -> None:
         line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
         line.rstrip()  # a space behind a backslash, copied, would cut the command in two
         console.print(line, soft_wrap=True)
+
+
+def _plain_text(page: Page) -> str:
+    """A page as plain text: commands indented, links as the names that `runbook show` takes."""
+    lines, fenced = [], False
+    for line in page.text.splitlines():
+        if _FENCE.match(line):
+            fenced = not fenced
+        else:
+            lines.append(f"    {line}" if fenced and line else line)
+    return _LINK.sub(r"\1", "\n".join(lines)) + "\n"
 
 
 def variables_of(page: Page) -> list[str]:

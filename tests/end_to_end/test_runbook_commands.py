@@ -34,16 +34,27 @@ async def test_list_for_people_has_a_line_for_each_page() -> None:
     )
 
 
-async def test_show_writes_the_page_as_it_is_into_a_pipe() -> None:
+async def test_show_writes_plain_text_into_a_pipe() -> None:
     shown = await stigmer_ops("runbook", "show", "token-stale")
 
     assert shown.code == 0
-    assert shown.out == (RUNBOOKS / "verdicts" / "token-stale.md").read_text()
-    assert shown.err == "set first: export WORKFLOW_ID=… ACTIVITY_ID=… RUN_ID=… REASON=…\n"
+    assert shown.out.splitlines()[0] == f"# {BY_ID['token-stale'].title}"
+    assert '\n\n    stigmer-ops diagnose -w "$WORKFLOW_ID" -a "$ACTIVITY_ID"' in shown.out
+    assert "```" not in shown.out
+    assert "sandbox=" not in shown.out
+    assert ".md)" not in shown.out
+    assert shown.err == (
+        "set first: export WORKFLOW_ID=… ACTIVITY_ID=… RUN_ID=… EXECUTION_ID=… REASON=…\n"
+    )
 
 
 async def test_show_asks_only_for_variables_that_are_not_set() -> None:
-    ids = {"WORKFLOW_ID": "order-1", "RUN_ID": "run", "ACTIVITY_ID": "5"}
+    ids = {
+        "WORKFLOW_ID": "order-1",
+        "RUN_ID": "run",
+        "ACTIVITY_ID": "5",
+        "EXECUTION_ID": "aex_1",
+    }
 
     some = await stigmer_ops("runbook", "show", "token-stale", variables=ids)
     all_ = await stigmer_ops("runbook", "show", "token-stale", variables={**ids, "REASON": "INC-1"})
@@ -112,7 +123,7 @@ async def test_installed_wheel_has_the_pages(tmp_path: Path) -> None:
     shown = await _run("-m", "stigmer_ops", "runbook", "show", "token-stale", path=installed)
 
     assert Path(where.strip()).is_relative_to(installed)
-    assert shown == (RUNBOOKS / "verdicts" / "token-stale.md").read_text()
+    assert shown.startswith(f"# {BY_ID['token-stale'].title}\n\n## Meaning\n")
 
 
 def _unpack(folder: Path, destination: Path) -> None:
