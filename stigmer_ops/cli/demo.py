@@ -6,12 +6,14 @@ import asyncio
 import os
 import shlex
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.errors import ExitCode
+from stigmer_ops.render.output import console
 from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.sandbox import Sandbox
 
@@ -36,10 +38,16 @@ async def run_demo(invocation: Invocation) -> ExitCode:
                 **os.environ,
                 **sandbox.environment(),
                 "STIGMER_OPS_AUDIT_PATH": str(Path(directory, "audit.jsonl")),
-                "COLUMNS": os.environ.get("COLUMNS", "100"),
             }
             story = _Story(invocation, variables)
-            return await _tell(story, token_file)
+            code = await _tell(story, token_file)
+    if code is ExitCode.OK:
+        story.write(
+            "Now break it yourself: run the sandbox in one terminal, and in another what it says. "
+            "docs/tour.md is ten minutes of what to try.",
+            "sandbox",
+        )
+    return code
 
 
 def _token_file(directory: Path, handshake: Handshake) -> Path:
@@ -109,10 +117,22 @@ class _Story:
         self.invocation = invocation
         self._variables = variables
 
+    def write(self, sentence: str, *arguments: str) -> None:
+        """Tell what comes next, and the command to type for it."""
+        told = textwrap.fill(
+            sentence,
+            console().width,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        sys.stdout.write(f"\n{told}\n$ stigmer-ops {shlex.join(arguments)}\n")
+        sys.stdout.flush()
+
     async def show(self, sentence: str, arguments: tuple[str, ...]) -> int:
         """Run one command; returns its exit code."""
-        sys.stdout.write(f"\n# {sentence}\n$ stigmer-ops {shlex.join(arguments)}\n")
-        sys.stdout.flush()
+        self.write(sentence, *arguments)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

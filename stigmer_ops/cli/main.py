@@ -21,6 +21,8 @@ app = typer.Typer(
     name="stigmer-ops",
     cls=RootGroup,
     help="Find, explain and repair Temporal activities that wait for a Stigmer agent.",
+    # At the end, because on a small terminal the beginning of the list scrolls away.
+    epilog="Start with: stigmer-ops check, then stigmer-ops diagnose",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
