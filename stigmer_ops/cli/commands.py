@@ -5,16 +5,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, get_type_hints
 
 import typer
 
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import Common
-from stigmer_ops.errors import ExitCode, StigmerOpsError
+from stigmer_ops.errors import ExitCode, StigmerOpsError, UsageError
 from stigmer_ops.render.errors import write_error, write_traceback
+
+_NOT_UTF_8 = UsageError(
+    "an argument, a variable or a file holds text that is not UTF-8, as ids of Temporal are",
+    not_done="the command stopped at this point; stigmer-ops audit show lists writes",
+    next_step="type it as UTF-8: export LC_ALL=C.UTF-8",
+)
 
 CommandFunction = Callable[..., ExitCode | Awaitable[ExitCode]]
 
@@ -76,6 +84,7 @@ def _spread(function: CommandFunction) -> tuple[Callable[..., None], frozenset[t
 
     @functools.wraps(function)
     def body(**values: Any) -> None:  # noqa: ANN401 - Typer has checked them
+        values = {name: _in_utf8(value) for name, value in values.items()}
         common = _taken(Common, values)
         arguments = {name: _taken(kind, values) for name, kind in sets.items()}
         code = run(common, lambda invocation: function(invocation, **arguments, **values))
@@ -107,6 +116,16 @@ def _taken(option_set: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 - a
     return option_set(**names)
 
 
+def _in_utf8(value: Any) -> Any:  # noqa: ANN401 - what Typer made of an option
+    """Text as it was typed: ids of Temporal are UTF-8, whatever the locale makes of an argument."""
+    if isinstance(value, list):
+        return [_in_utf8(each) for each in value]
+    if type(value) is str and not value.isascii():
+        with suppress(UnicodeError):
+            return os.fsencode(value).decode()
+    return value
+
+
 def run(common: Common, call: Callable[[Invocation], ExitCode | Awaitable[ExitCode]]) -> ExitCode:
     """Run a command's body and turn whatever happens into an exit code."""
     invocation = Invocation(common)
@@ -118,6 +137,11 @@ def run(common: Common, call: Callable[[Invocation], ExitCode | Awaitable[ExitCo
             write_traceback(error)
         write_error(error, invocation.output_or_default)
         return error.exit_code
+    except UnicodeEncodeError as error:
+        if common.debug:
+            write_traceback(error)
+        write_error(_NOT_UTF_8, invocation.output_or_default)
+        return _NOT_UTF_8.exit_code
     except BrokenPipeError:
         return ExitCode.OK
     except KeyboardInterrupt:

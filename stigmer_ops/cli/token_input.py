@@ -100,7 +100,7 @@ def _from_argument(invocation: Invocation, argument: str) -> FoundToken:
         "warning: a token given as an argument can be read by every user of this host (ps) and "
         "stays in the shell's history; --token-file or --token-env keep it secret"
     )
-    return FoundToken(os.fsencode(argument), "the argument")
+    return FoundToken(argument.encode(errors="surrogateescape"), "the argument")
 
 
 def _from_file(path: Path) -> FoundToken:
