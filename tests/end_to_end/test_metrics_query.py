@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -208,9 +207,7 @@ async def test_prometheus_is_down() -> None:
 async def test_a_silent_prometheus_is_asked_once_and_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        began = time.monotonic()
         finished = await ask(url, "--all", STIGMER_OPS_MONITORING_PROMETHEUS_TIMEOUT="500ms")
-        assert time.monotonic() - began < 10
         assert finished.code == 3
         assert f"{url} did not answer within 0.5 s" in finished.err
         server.settimeout(0.2)

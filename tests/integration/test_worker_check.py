@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -129,12 +128,10 @@ async def test_dynamic_activity_runs_the_probe_and_this_is_said(
 
 
 async def test_queue_that_nobody_polls_is_not_probed(frontend: Frontend) -> None:
-    began = time.monotonic()
     found, account = await check(frontend, new_queue(), "Execute")
     assert found.verdict is NOT_POLLED
     assert not found.registration.probed
     assert account.started == 0
-    assert time.monotonic() - began < 1  # no probe waits for its timeout
 
 
 async def test_worker_that_shut_down_is_gone_at_once(sandbox: Sandbox, frontend: Frontend) -> None:

@@ -123,9 +123,6 @@ def test_page_of_a_large_installation_is_rendered_in_time() -> None:
         groups=dict.fromkeys((m.PENDING_BY_TASK_QUEUE, m.OLDEST, m.TIMEOUT_USED), groups),
     )
     registry = registry_of(collector)
-    durations = []
-    for _ in range(5):
-        began = time.perf_counter()
-        generate_latest(registry)
-        durations.append(time.perf_counter() - began)
-    assert min(durations) < 0.5  # 30 ms here; a busy machine may take longer
+    began = time.process_time()
+    generate_latest(registry)
+    assert time.process_time() - began < 0.5  # 30 ms here

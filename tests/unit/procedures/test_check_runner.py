@@ -225,11 +225,11 @@ async def test_retryable_check_is_tried_until_it_holds_with_fresh_readings() -> 
 
 async def test_retryable_checks_share_one_deadline() -> None:
     began = time.monotonic()
-    run = await run_all(*(check(f"down-{n}", Fail("no"), retry=True) for n in range(5)), wait=0.2)
-    assert time.monotonic() - began < 1.0
+    run = await run_all(*(check(f"down-{n}", Fail("no"), retry=True) for n in range(5)), wait=0.5)
+    assert time.monotonic() - began < 2.0
     assert set(results(run).values()) == {Result.FAILED}
-    assert run.results[0].seconds >= 0.2
-    assert all(found.seconds < 0.1 for found in run.results[1:])
+    assert run.results[0].seconds >= 0.5
+    assert all(found.seconds < 0.4 for found in run.results[1:])
 
 
 @pytest.mark.parametrize(
