@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,6 +64,10 @@ async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
 @pytest.fixture(params=[DAY, -DAY], ids=["a day ahead", "a day behind"])
 def machine(request: pytest.FixtureRequest, population: Awaiting, tmp_path: Path) -> Machine:
     return Machine(request.param, population, tmp_path)
+
+
+def clock(ahead: timedelta) -> Callable[[], datetime]:
+    return lambda: datetime.now(UTC) + ahead
 
 
 def is_now(text: str) -> bool:
@@ -163,7 +167,7 @@ async def test_right_clock_is_not_mentioned(population: Awaiting, tmp_path: Path
 def test_trail_whose_times_go_back_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     for ahead in (DAY, -DAY, timedelta(0)):
-        trail = AuditTrail(path, now=lambda ahead=ahead: datetime.now(UTC) + ahead)
+        trail = AuditTrail(path, now=clock(ahead))
         with trail.operation(intent()) as operation:
             operation.done()
     report = verify(path)

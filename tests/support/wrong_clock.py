@@ -15,8 +15,8 @@ if __name__ == "__main__":
     ahead = timedelta(seconds=float(sys.argv[1]))
     right = Invocation.machine_time
 
-    def wrong(invocation: Invocation) -> datetime:
-        return right(invocation) + ahead
+    def wrong(self: Invocation) -> datetime:
+        return right(self) + ahead
 
     Invocation.machine_time = wrong  # type: ignore[method-assign]
     sys.argv = ["stigmer-ops", *sys.argv[2:]]
