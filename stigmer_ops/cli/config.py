@@ -47,10 +47,16 @@ def show(invocation: Invocation, connection: Connection) -> ExitCode:
         "codec_endpoint": _plain(target.codec_endpoint),
         "codec_auth_set": target.codec_auth is not None,
     }
-    document = Document("Config", {"temporal": temporal, "settings": rows})
+    origins = dict(target.origins)
+    body = {"temporal": temporal, "temporal_origins": origins, "settings": rows}
+    document = Document("Config", body)
 
     def table(console: Console, wide: bool) -> None:
-        config_table(console, temporal, rows, wide=wide)
+        told = [
+            {**row, "value": _told(value, row["value"])}
+            for row, (_, value) in zip(rows, leaves(loaded.settings), strict=True)
+        ]
+        config_table(console, temporal, origins, told, wide=wide)
 
     invocation.write(document, table)
     return ExitCode.OK
@@ -59,16 +65,28 @@ def show(invocation: Invocation, connection: Connection) -> ExitCode:
 @command(app, "check", examples=("config check", "config check --config stigmer-ops.yaml"))
 def check(invocation: Invocation, connection: Connection) -> ExitCode:
     """Check the settings file, the variables and temporal.toml; exit 2 names what is wrong."""
+    from stigmer_ops.temporal.connection_origins import passed_over
+
     loaded = invocation.loaded_settings
     invocation.target(connection)
     source = str(loaded.file) if loaded.file else "no settings file"
-    document = Document("ConfigCheck", {"valid": True, "file": source if loaded.file else None})
+    warnings = list(passed_over(invocation.environment))
+    body = {"valid": True, "file": source if loaded.file else None, "warnings": warnings}
 
     def table(console: Console, _wide: bool) -> None:
         console.print(f"valid ({source})")
 
-    invocation.write(document, table)
+    invocation.write(Document("ConfigCheck", body), table)
+    for warning in warnings:
+        invocation.say(f"warning: {warning}")
     return ExitCode.OK
+
+
+def _told(value: object, plain: object) -> object:
+    """A value as a person reads it: durations with their units, as they are written too."""
+    from stigmer_ops.monitoring.catalogue.promql import duration
+
+    return duration(value) if isinstance(value, timedelta) else plain
 
 
 def _plain(value: object) -> object:

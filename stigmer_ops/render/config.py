@@ -13,15 +13,16 @@ from stigmer_ops.render.tables import Column, table_of
 def config_table(
     console: Console,
     temporal: Mapping[str, Any],
+    origins: Mapping[str, str],
     rows: Sequence[Mapping[str, Any]],
     *,
     wide: bool,
 ) -> None:
-    """Temporal's connection first, then every setting with its origin (and variable if wide)."""
+    """Temporal's connection first, then every setting (if wide with its variable); with origins."""
     console.print(
         table_of(
-            [Column("TEMPORAL"), Column("VALUE")],
-            [[name, _shown(value)] for name, value in temporal.items()],
+            [Column("TEMPORAL"), Column("VALUE"), Column("FROM")],
+            [[name, _shown(value), origins[name]] for name, value in temporal.items()],
         )
     )
     console.print()

@@ -29,6 +29,7 @@ from stigmer_ops.errors import (
     UsageError,
 )
 from stigmer_ops.temporal.codec_server import CodecServer
+from stigmer_ops.temporal.connection_origins import DEFAULT, TLS_BY_API_KEY, origins_of
 from stigmer_ops.temporal.frontend import Frontend, Pace
 
 DEFAULT_ADDRESS = "127.0.0.1:7233"
@@ -38,6 +39,7 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 TORN_PAUSES = (0.1, 0.2, 0.4, 0.8)
 """Seconds to wait before a connection that was torn while it was made is made again."""
 
+_NO_TLS = "it does not speak TLS"
 _TORN = ("ConnectionReset", "BrokenPipe")
 
 # Long enough to sit out the restart of a frontend, short enough for a person to wait.
@@ -77,6 +79,8 @@ class Target:
     rpc_metadata: Mapping[str, str | bytes] = field(repr=False)
     codec_endpoint: str | None
     codec_auth: str | None = field(repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each part came from, by what `config show` calls it."""
 
 
 def resolve(options: ConnectionOptions, environment: Mapping[str, str]) -> Target:
@@ -109,13 +113,14 @@ def resolve(options: ConnectionOptions, environment: Mapping[str, str]) -> Targe
         rpc_metadata=config.get("rpc_metadata") or {},
         codec_endpoint=options.codec_endpoint or environment.get("TEMPORAL_CODEC_ENDPOINT") or None,
         codec_auth=options.codec_auth or environment.get("TEMPORAL_CODEC_AUTH") or None,
+        origins=origins_of(options, environment, profile),
     )
 
 
 def _tls(
     options: ConnectionOptions, configured: temporalio.service.TLSConfig | bool | None
 ) -> temporalio.service.TLSConfig | bool:
-    if options.tls is False:
+    if options.tls is False or (configured is False and not options.tls):
         return False
     base = configured if isinstance(configured, temporalio.service.TLSConfig) else None
     given: dict[str, bytes | str] = {
@@ -221,7 +226,7 @@ def connection_error(target: Target, error: Exception) -> StigmerOpsError:
         "UnknownIssuer": "its certificate is signed by an unknown CA",
         "CertificateRequired": "it requires a client certificate",
         "dns error": "the host name cannot be resolved",
-        "InvalidMessage": "it does not speak TLS",
+        "InvalidMessage": _NO_TLS,
         "invalid HTTP version": "it does not speak HTTP/2",
         "ConnectionReset": "the connection was reset",
         "BrokenPipe": "the connection was reset",
@@ -229,8 +234,21 @@ def connection_error(target: Target, error: Exception) -> StigmerOpsError:
         "deadline": "no answer in time",
     }
     reason = next((said for sign, said in reasons.items() if sign in text), text)
+    why, next_step = _how_it_came(target, reason)
     return UnavailableError(
-        f"cannot reach {where}: {reason}",
+        f"cannot reach {where}: {reason}{why}",
         not_done="nothing was read or sent",
-        next_step="check the address and TLS settings: stigmer-ops config show",
+        next_step=next_step,
     )
+
+
+def _how_it_came(target: Target, reason: str) -> tuple[str, str]:
+    """What was not asked for and may be what is wrong, and what to do about it."""
+    tls = target.origins.get("tls", "")
+    if reason == _NO_TLS and tls.startswith(TLS_BY_API_KEY):
+        off = "TEMPORAL_TLS=false, or --no-tls, turns TLS off; the key is sent in the clear then"
+        return f"; TLS is on because of {tls}", off
+    if target.origins.get("address") == DEFAULT:
+        given = "set TEMPORAL_ADDRESS, or add --address HOST:PORT"
+        return "; that is the default, no address was given", given
+    return "", "check the address and TLS settings: stigmer-ops config show"

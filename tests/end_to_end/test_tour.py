@@ -48,7 +48,9 @@ async def test_tour_works_as_written(isolated_sandbox: Sandbox, tmp_path: Path) 
         assert ended.code == (1 if words[0] in FINDS else 0), (words, ended.out, ended.err)
         return ended
 
-    await isolated_sandbox.populate({fault.id: 1 for fault in FAULTS})
+    # As `sandbox` does, a busy machine goes on without what does not come about in time.
+    everything = {fault.id: 1 for fault in FAULTS}
+    await isolated_sandbox.populate(everything, not_seen=lambda _handshake, _error: None)
     for words in steps():
         if words == [ENDLESS]:
             continue
