@@ -190,7 +190,8 @@ class Invocation:
             connection: The options.
             namespace: Another namespace than the connection's, on the same server.
             identity: What history shall show as the caller of writes.
-            warn: Takes the sentence about the clock; `say` unless given.
+            warn: Takes what is to be said of the clock, and at the end of the rate limit; `say`
+                unless given.
 
         Raises:
             StigmerOpsError: It cannot be reached, or refuses us.
@@ -209,8 +210,14 @@ class Invocation:
         if namespace is not None:
             target = dataclasses.replace(target, namespace=namespace)
         frontend = await connect(target, pace=pace, identity=identity)
-        await self._compare_clocks(frontend, warn or self._warn)
+        warn = warn or self._warn
+        await self._compare_clocks(frontend, warn)
         yield frontend
+        if refusals := frontend.throttle.refusals:
+            warn(
+                f"the namespace's rate limit refused {refusals} calls, which were made again more "
+                "slowly: a lower --rps spares its workers"
+            )
 
     async def _compare_clocks(self, frontend: Frontend, warn: Callable[[str], None]) -> None:
         """Go by the server's clock where ours is wrong; once, and not where it cannot be known.

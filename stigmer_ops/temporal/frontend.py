@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeNamespaceResponse,
 )
-from temporalio.service import RPCError, RPCStatusCode, WorkflowService
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode, WorkflowService
 
 from stigmer_ops.errors import (
     CapabilityError,
@@ -29,6 +29,7 @@ from stigmer_ops.errors import (
     UnavailableError,
     UsageError,
 )
+from stigmer_ops.temporal.throttle import Throttle
 
 RPC_TIMEOUT = timedelta(seconds=15)
 """Deadline of one call. A frontend that has not answered by then is not going to."""
@@ -70,6 +71,7 @@ class Frontend:
         pace: The load limit, shared by all calls through this object.
         calls: How many calls were made, by method name (for `--stats`).
         observer: Told of each call that ended; None if nobody wants to know.
+        throttle: Slows all calls down while the server refuses some for its rate limit.
     """
 
     def __init__(self, client: temporalio.client.Client, pace: Pace) -> None:
@@ -77,6 +79,7 @@ class Frontend:
         self.pace = pace
         self.calls: Counter[str] = Counter()
         self.observer: Observer | None = None
+        self.throttle = Throttle()
         self._limiter: AbstractAsyncContextManager[None] = (
             AsyncLimiter(max(pace.rps, 1), max(1 / pace.rps, 1)) if pace.rps else nullcontext()
         )
@@ -90,6 +93,7 @@ class Frontend:
         """
         other = Frontend(self.client, pace)
         other._namespace = self._namespace
+        other.throttle = self.throttle
         if pace.rps:
             limiter = other._limiter = AsyncLimiter(1, 1 / pace.rps)
             await limiter.acquire()
@@ -125,7 +129,8 @@ class Frontend:
     ) -> ResponseT:
         """Make one call.
 
-        Transient errors of reads are tried again by the SDK, with backoff, for up to 30 s. Writes
+        Reads are made again after transient errors, with backoff, for up to 30 s: by the SDK, and
+        where the server throttles, by `throttle`, so that all calls slow down together. Writes
         pass `retry=False`: whether a write whose answer was lost took effect is read from history.
 
         Raises:
@@ -135,12 +140,31 @@ class Frontend:
         self.calls[method] += 1
         try:
             async with self._limiter:
-                response = await rpc(request, retry=retry, timeout=deadline)
+                response = await self._made(rpc, request, retry=retry, deadline=deadline)
         except RPCError as error:
             self._ended(method, error.status)
             raise
         self._ended(method, RPCStatusCode.OK)
         return response
+
+    async def _made(
+        self, rpc: Rpc[RequestT, ResponseT], request: RequestT, *, retry: bool, deadline: timedelta
+    ) -> ResponseT:
+        try:
+            return await self.throttle.made(
+                lambda: rpc(request, retry=False, timeout=deadline),
+                patience=self._patience if retry else timedelta(0),
+            )
+        except RPCError as error:
+            if not retry or not _is_transient(error):
+                raise
+        return await rpc(request, retry=True, timeout=deadline)
+
+    @property
+    def _patience(self) -> timedelta:
+        """For how long a call is made again."""
+        config = self.client.service_client.config.retry_config or RetryConfig()
+        return timedelta(milliseconds=config.max_elapsed_time_millis or 0)
 
     def _ended(self, method: str, status: RPCStatusCode) -> None:
         if self.observer is not None:
@@ -199,3 +223,22 @@ class Frontend:
                 return UsageError(happened)
             case _:
                 return UnavailableError(happened, next_step="try again")
+
+
+_TRANSIENT = frozenset(
+    {
+        RPCStatusCode.UNKNOWN,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.OUT_OF_RANGE,
+        RPCStatusCode.INTERNAL,
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DATA_LOSS,
+    }
+)
+"""What the SDK makes a call again for, but for throttling."""
+
+
+def _is_transient(error: RPCError) -> bool:
+    # The SDK says CANCELLED of connections that broke, and of its own timeout.
+    broke = error.status is RPCStatusCode.CANCELLED and error.message != "Timeout expired"
+    return broke or error.status in _TRANSIENT
