@@ -12,7 +12,7 @@ from stigmer_ops.handshake.plan_outcome import RowState
 from stigmer_ops.render.apply import totals
 from stigmer_ops.render.output import Record
 from stigmer_ops.render.plan import states_text
-from stigmer_ops.render.tables import Column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_of
 from stigmer_ops.render.text import rfc3339, visible
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 TROUBLES_SHOWN = 20
 
 _LIST = (
-    Column("BATCH", fold=False),
+    id_column("BATCH"),
     Column("STATUS", fold=False),
     Column("ROWS", "right", fold=False),
-    Column("NAMESPACE"),
+    Column("NAMESPACE", spared=1),
     Column("STARTED", fold=False),
     Column("BY"),
     Column("REASON"),
@@ -33,8 +33,8 @@ _LIST = (
 _TROUBLES = (
     Column("ROW", "right", fold=False),
     Column("ACTION", fold=False),
-    Column("WORKFLOW"),
-    Column("ACTIVITY"),
+    id_column("WORKFLOW"),
+    id_column("ACTIVITY"),
     Column("OUTCOME", fold=False),
     Column("WHY"),
 )

@@ -140,26 +140,35 @@ class FittedTable:
     def _fitted(self, room: int) -> dict[int, int]:
         """The columns that stay, by their place, and the width of each."""
         natural = {place: width for place, width in enumerate(self._natural) if width}
-        spared = sorted(
-            (place for place in natural if self._columns[place].spared),
-            key=lambda place: self._columns[place].spared,
-        )
         floors = {place: self._columns[place].floor(width) for place, width in natural.items()}
-        while (fitted := _narrowed(natural, floors, room)) is None and spared:
-            del natural[spared.pop(0)]
         fitted = (
-            fitted
-            or _narrowed(natural, self._ids_apart(floors), room)
-            or _narrowed(natural, dict.fromkeys(natural, 1), room)
+            self._spared(natural, floors, room)
+            or self._spared(natural, self._ids_apart(floors), room)
+            or self._spared(natural, dict.fromkeys(natural, 1), room)
             or dict.fromkeys(natural, 1)  # there is less than a character for each
         )
         return {place: self._closed(place, width) for place, width in fitted.items()}
 
+    def _spared(
+        self, natural: dict[int, int], floors: dict[int, int], room: int
+    ) -> dict[int, int] | None:
+        """The widths of as many columns as fit with these floors; None if too few can go."""
+        going = sorted(
+            (place for place in natural if self._columns[place].spared),
+            key=lambda place: self._columns[place].spared,
+        )
+        for count in range(len(going) + 1):
+            kept = {p: width for p, width in natural.items() if p not in going[:count]}
+            if (fitted := _narrowed(kept, floors, room)) is not None:
+                return fitted
+        return None
+
     def _ids_apart(self, floors: dict[int, int]) -> dict[int, int]:
         """The floors of columns whose ids may stand on lines of their own."""
         return {
-            place: min(width, LEAST) if self._columns[place].own_line else width
+            place: min(width, len(column.heading)) if column.own_line else width
             for place, width in floors.items()
+            for column in (self._columns[place],)
         }
 
     def _closed(self, place: int, width: int) -> int:

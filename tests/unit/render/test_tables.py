@@ -72,6 +72,13 @@ def test_a_later_id_without_room_begins_as_near_to_its_column_as_it_can() -> Non
     assert long[1:3] == ["  1", DIGEST + DIGEST]
 
 
+def test_columns_are_spared_again_where_ids_stand_apart() -> None:
+    columns = [id_column("BATCH"), Column("ROWS", "right", fold=False), *COLUMNS[3:]]
+    row = [DIGEST, "17", *ROW[3:]]
+    for width, kept in ((99, 4), (98, 3), (88, 2), (69, 4), (40, 4), (39, 3), (29, 2)):
+        assert len(drawn(table_of(columns, [row]), width)[0].split()) == kept, width
+
+
 def test_lines_below_a_row_span_the_table_and_leave_its_columns_alone() -> None:
     row = Row(["queue", "x"], [(PROSE, "dim"), (f"run {DIGEST}", "")])
     lines = drawn(table_of([Column("NAME"), Column("WHY")], [row]), 40)
