@@ -101,17 +101,18 @@ class World:
         return started(*arguments, variables=variables, directory=self.folder)
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+@pytest.fixture(scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    folder = tmp_path_factory.mktemp("restart")
     async with TemporalServer(
-        namespaces=(READING, WRITING), db_filename=tmp_path / "temporal.db"
+        namespaces=(READING, WRITING), db_filename=folder / "temporal.db"
     ) as server:
         for namespace, count in ((READING, READ), (WRITING, WRITTEN)):
             client = await Client.connect(server.address, namespace=namespace)
             await start_waiting(client, count)
             while (await client.count_workflows("")).count < count:  # noqa: ASYNC110 - visibility tells nobody that it has caught up
                 await asyncio.sleep(0.1)
-        yield World(server, tmp_path)
+        yield World(server, folder)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -181,6 +182,7 @@ async def test_server_that_does_not_come_back_is_told_with_what_was_read(world: 
         await until(lambda: len(listing.out) > 5)
         await world.server.stop()
         codes = [await each.ended() for each in (listing, diagnosis)]
+    await world.server.start()
 
     assert codes == [ExitCode.UNAVAILABLE] * 2
     assert 5 < len(listing.documents) < READ
