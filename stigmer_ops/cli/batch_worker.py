@@ -52,11 +52,16 @@ async def batch_worker(
     external = invocation.target(connection).namespace
     namespace = batch_namespace(invocation.settings, external)
     async with AsyncExitStack() as stack:
+        batches = await stack.enter_async_context(
+            invocation.temporal(
+                connection,
+                namespace=namespace,
+                identity=identity,
+                warn=lambda text: _log(invocation, "warning", {"message": text}),
+            )
+        )
         systems = await stack.enter_async_context(
             both_sides(invocation, connection, identity=identity)
-        )
-        batches = await stack.enter_async_context(
-            invocation.temporal(connection, namespace=namespace, identity=identity)
         )
         await batches.describe_namespace()
         await systems.external.describe_namespace()
