@@ -252,7 +252,6 @@ async def stigmer_saying(text: str, code: grpc.StatusCode) -> AsyncIterator[str]
         def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
             async def refuse(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
                 await context.abort(code, text)
-                return b""
 
             return grpc.unary_unary_rpc_method_handler(refuse)
 

@@ -52,7 +52,7 @@ WORKER = frozenset(
 """What a worker of the SDK does; the page says which commands host one."""
 CLOCK = frozenset({"PollActivityTaskQueue"})
 """The server's clock is read off a poll of a queue that nobody else uses; a reader does without."""
-HOSTS = frozenset({"smoke", "batch-worker"})
+HOSTS = frozenset({"smoke", "batch-worker", "check", "deploy verify"})
 
 
 def calls_in_code() -> set[str]:
@@ -130,7 +130,9 @@ READS = (
 
 WRITES = (
     Trial("worker check", codes=(0, 1)),
-    Trial("check", codes=(0, 1)),
+    Trial("check", "--smoke", (0, 1)),
+    Trial("deploy verify", "--for 1s --every 1s", (0, 1, 3)),
+    Trial("report", "--out {folder}/report.html", (0, 3)),
     Trial("smoke", "--rounds 1", (0, 1)),
     Trial("activity extend", f"{NAMED} --by 1h {CONSENT}"),
     Trial("activity complete", f"{NAMED} {CONSENT}"),
