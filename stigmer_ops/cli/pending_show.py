@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from stigmer_ops.cli.activity_reference import NamedActivity
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.pending_scan import look_of
-from stigmer_ops.errors import ExitCode, StaleError
+from stigmer_ops.errors import ExitCode, StaleError, StigmerOpsError
 from stigmer_ops.render.output import Document
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stigmer_ops.handshake.activity_detail import ActivityDetail
     from stigmer_ops.temporal.frontend import Frontend
 
 
@@ -32,12 +33,31 @@ async def show_activity(
         return await _write_ended(invocation, frontend, named, stale)
     stale_after = invocation.settings.thresholds.poller_stale_after
     detail = await read_detail(frontend, located, now=now, stale_after=stale_after)
+    detail = await _with_texts(invocation, frontend, detail)
 
     def page(console: Console, _wide: bool) -> None:
         detail_page(console, detail, look_of(invocation, now))
 
     invocation.write(Document("Activity", detail_record(detail, now)), page)
     return ExitCode.OK
+
+
+async def _with_texts(
+    invocation: Invocation, frontend: Frontend, detail: ActivityDetail
+) -> ActivityDetail:
+    """The detail with the texts of its failures, if they are encoded and can be decoded."""
+    from dataclasses import replace
+
+    from stigmer_ops.temporal.failure_texts import with_texts
+
+    try:
+        failures = await with_texts(frontend, detail.failures)
+    except StigmerOpsError as error:  # everything else can be shown without a codec server
+        invocation.say(f"the texts of its failures are not decoded: {error.happened}")
+        return detail
+    last = failures[0] if failures else detail.activity.last_failure
+    activity = replace(detail.activity, last_failure=last)
+    return replace(detail, activity=activity, failures=tuple(failures))
 
 
 async def _write_ended(

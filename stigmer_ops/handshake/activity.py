@@ -7,7 +7,7 @@ UTC-aware; a time or timeout that is not set is None, never zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -76,11 +76,14 @@ class Failure:
     """The last failure of an activity: its message, and its application type if it has one.
 
     `truncated`: the server kept only the beginning (of a pending activity's failure, 4 KiB).
+    `encoded`: the payload that holds its text, where a data converter has encoded that and it was
+    not decoded; `message` then only stands for it.
     """
 
     message: str
     type: str = ""
     truncated: bool = False
+    encoded: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

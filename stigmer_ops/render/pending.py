@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from stigmer_ops.handshake.activity import PendingActivity, age_bucket
+from stigmer_ops.handshake.activity import Failure, PendingActivity, age_bucket
 from stigmer_ops.handshake.scan_report import ScanReport, Unreadable
 from stigmer_ops.render.text import rfc3339, seconds
 
@@ -38,10 +38,17 @@ def activity_record(activity: PendingActivity, now: datetime) -> dict[str, Any]:
         "deadline": rfc3339(deadline.time) if deadline else None,
         "deadline_timeout": deadline.timeout_type.value if deadline else None,
         "time_left_seconds": seconds(deadline.time - now) if deadline else None,
-        "last_failure": {"message": failure.message, "type": failure.type or None}
-        if failure
-        else None,
+        "last_failure": failure_record(failure) if failure else None,
         "last_worker_identity": activity.last_worker_identity or None,
+    }
+
+
+def failure_record(failure: Failure) -> dict[str, Any]:
+    """A failure, as JSON shows it; of one that is still encoded, the message only stands for it."""
+    return {
+        "message": failure.message,
+        "type": failure.type or None,
+        "encoded": bool(failure.encoded),
     }
 
 

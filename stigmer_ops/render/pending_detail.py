@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stigmer_ops.handshake.activity import Timeouts, TimeoutType
 from stigmer_ops.handshake.activity_detail import ActivityDetail, Pause, RetryPolicy
-from stigmer_ops.render.pending import activity_record
+from stigmer_ops.render.pending import activity_record, failure_record
 from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ def detail_record(detail: ActivityDetail, now: datetime) -> dict[str, Any]:
         },
         "retry_policy": _policy_record(detail.retry_policy),
         "pause": _pause_record(detail.pause),
-        "failures": [
-            {"message": failure.message, "type": failure.type or None}
-            for failure in detail.failures
-        ],
+        "failures": [failure_record(failure) for failure in detail.failures],
         "worker": _worker_record(detail),
         "next": list(detail.next_commands()),
     }
@@ -107,6 +104,8 @@ def detail_page(console: Console, detail: ActivityDetail, look: Look) -> None:
         console.print(Text(visible(heading + kind) + ":", style="bold"))
         for line in failure.message.splitlines():
             console.print(Text("  " + visible(line)), soft_wrap=True)
+        if failure.encoded:
+            console.print("  (its text is encoded: --codec-endpoint decodes it)", style="yellow")
     console.print()
     for command in detail.next_commands():
         # Not wrapped: the terminal does it, and a copied command stays one line.

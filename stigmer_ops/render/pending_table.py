@@ -64,7 +64,8 @@ def failure_text(activity: PendingActivity, limit: int = FAILURE_SHOWN) -> str:
     failure = activity.last_failure
     if failure is None:
         return ""
-    said = f"{failure.type}: {failure.message}" if failure.type else failure.message
+    message = "(encoded)" if failure.encoded else failure.message
+    said = f"{failure.type}: {message}" if failure.type else message
     line = " ".join(said.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

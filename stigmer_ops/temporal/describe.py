@@ -252,7 +252,12 @@ def failure_of(failure: FailureProto) -> Failure:
     type_name = failure.application_failure_info.type or (
         "" if kind == "application_failure_info" else kind.removesuffix("_failure_info")
     )
-    return Failure(message=failure.message, type=type_name)
+    encoded = failure.HasField("encoded_attributes")
+    return Failure(
+        message=failure.message,
+        type=type_name,
+        encoded=failure.encoded_attributes.SerializeToString() if encoded else b"",
+    )
 
 
 _LAST_SECOND = 253_402_300_799

@@ -38,7 +38,8 @@ from stigmer_ops.handshake.registration import (
     Registration,
     parse_not_registered,
 )
-from stigmer_ops.temporal.describe import describe_standalone
+from stigmer_ops.temporal.describe import describe_standalone, failure_of
+from stigmer_ops.temporal.failure_texts import with_texts
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.visibility import PAGE_SIZE
 
@@ -154,25 +155,11 @@ async def read_answer(frontend: Frontend, failure: Failure | None, identity: str
         kind = failure.timeout_failure_info.timeout_type
         unmet = kind == TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START or not identity
         return ProbeAnswer(Answer.NOT_TAKEN if unmet else Answer.NO_ANSWER, identity)
-    message = await _message(frontend, failure)
+    message = (await with_texts(frontend, [failure_of(failure)]))[0].message
     said = parse_not_registered(message)
     if said is None:
         return ProbeAnswer(Answer.UNREADABLE, identity, detail=message[:_DETAIL_LENGTH])
     return ProbeAnswer(Answer.REGISTERED_TYPES, identity, said)
-
-
-async def _message(frontend: Frontend, failure: Failure) -> str:
-    """The failure's text, which some data converters hide in `encoded_attributes`."""
-    if not failure.HasField("encoded_attributes"):
-        return failure.message
-    decoded = Failure()
-    decoded.CopyFrom(failure)
-    try:
-        error = await frontend.data_converter.decode_failure(decoded)
-    except (RuntimeError, ValueError, KeyError):
-        # What is encrypted without our having the codec is no JSON.
-        return failure.message
-    return str(getattr(error, "message", error))
 
 
 class StandaloneProber:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.service import RPCError, RPCStatusCode
@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.registration import Answer, ProbeAnswer, parse_not_registered
 from stigmer_ops.temporal.describe import describe_workflow
+from stigmer_ops.temporal.failure_texts import with_texts
 from stigmer_ops.temporal.fan_out import fan_out
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.visibility import list_workflows
@@ -25,20 +26,28 @@ WORKFLOWS_AT_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class RecentFailures:
-    """The answers found, by queue, and how many running workflows were read for them."""
+    """The answers found, by queue, and what was read for them.
+
+    Attributes:
+        answers: By queue.
+        workflows: How many running workflows were read.
+        encoded: How many failures on those queues nobody could decode.
+    """
 
     answers: dict[str, tuple[ProbeAnswer, ...]]
     workflows: int
+    encoded: int = 0
 
 
 async def recent_failures(frontend: Frontend, task_queues: Collection[str]) -> RecentFailures:
     """Read the last failures of pending activities on `task_queues`.
 
     Raises:
-        StigmerOpsError: The workflows could not be listed or described.
+        StigmerOpsError: The workflows could not be listed or described, or the codec server, which
+            the texts need, cannot be used.
     """
     found: dict[str, set[ProbeAnswer]] = {name: set() for name in task_queues}
-    workflows = 0
+    workflows = encoded = 0
 
     async def pending(listed: WorkflowExecutionInfo) -> Sequence[PendingActivity]:
         ids = listed.execution
@@ -48,15 +57,20 @@ async def recent_failures(frontend: Frontend, task_queues: Collection[str]) -> R
             if error.status is RPCStatusCode.NOT_FOUND:
                 return ()
             raise frontend.translate(error, f"describe workflow {ids.workflow_id}") from error
-        return description.pending
+        return [
+            await _with_text(frontend, activity)
+            for activity in description.pending
+            if activity.task_queue in found and activity.last_failure is not None
+        ]
 
     results = fan_out(_newest(frontend), pending, concurrency=frontend.pace.concurrency)
     async with aclosing(results):
         async for activities in results:
             workflows += 1
             for activity in activities:
+                encoded += bool(activity.last_failure and activity.last_failure.encoded)
                 answer = _answer(activity)
-                if answer is not None and activity.task_queue in found:
+                if answer is not None:
                     found[activity.task_queue].add(answer)
     return RecentFailures(
         {
@@ -64,7 +78,14 @@ async def recent_failures(frontend: Frontend, task_queues: Collection[str]) -> R
             for name, answers in found.items()
         },
         workflows,
+        encoded,
     )
+
+
+async def _with_text(frontend: Frontend, activity: PendingActivity) -> PendingActivity:
+    assert activity.last_failure is not None
+    (failure,) = await with_texts(frontend, [activity.last_failure])
+    return replace(activity, last_failure=failure)
 
 
 async def _newest(frontend: Frontend) -> AsyncIterator[WorkflowExecutionInfo]:

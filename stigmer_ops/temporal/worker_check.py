@@ -155,6 +155,8 @@ async def _read_failures(
         f"{reason}; none of the {found.workflows} running workflows that were read holds "
         "a failure that names the types"
     )
+    if found.encoded:
+        unknown += f"; the texts of {found.encoded} are encoded: --codec-endpoint decodes them"
     return [_from_failures(workers, found.answers, unknown) for workers in looked]
 
 

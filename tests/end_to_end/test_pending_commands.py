@@ -92,7 +92,11 @@ async def test_list_as_json_tells_everything_of_an_activity(waiting: Waiting) ->
     assert retried["waiting_since"] < retried["scheduled_time"]
     assert retried["deadline_timeout"] == "START_TO_CLOSE"
     assert 0 < retried["time_left_seconds"] <= 3600
-    assert retried["last_failure"] == {"message": "the agent gave up", "type": "AgentFailed"}
+    assert retried["last_failure"] == {
+        "message": "the agent gave up",
+        "type": "AgentFailed",
+        "encoded": False,
+    }
     assert retried["last_worker_identity"] == "hand-worker"
     alone = next(record for record in records if record["standalone"])
     assert alone["workflow_id"] is None
