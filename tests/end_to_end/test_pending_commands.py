@@ -324,7 +324,9 @@ async def test_show_tells_an_activity_in_full(waiting: Waiting) -> None:
     assert list(told["deadlines"]) == ["start_to_close"]
     assert told["retry_policy"]["maximum_attempts"] == 3
     assert told["retry_policy"]["initial_interval_seconds"] == 1.5
-    assert told["failures"] == [{"message": "the agent gave up", "type": "AgentFailed"}]
+    assert told["failures"] == [
+        {"message": "the agent gave up", "type": "AgentFailed", "encoded": False}
+    ]
     assert told["worker"]["identity"] == "hand-worker"
     assert told["worker"]["poller"] == "live"
     assert f"-w {worker.workflow_id} -r {worker.run_id} -a 1" in told["next"][0]
