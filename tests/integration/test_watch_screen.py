@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,9 +23,15 @@ OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 
 @asynccontextmanager
 async def screen(
-    sandbox: Sandbox, width: int = 80, height: int = 24, *, namespace: str = "", **options: object
+    sandbox: Sandbox,
+    width: int = 80,
+    height: int = 24,
+    *,
+    namespace: str = "",
+    sharp: Mapping[str, str] = AT_ONCE,
+    **options: object,
 ) -> AsyncIterator[Looked]:
-    environment = {**sandbox.environment(), **AT_ONCE}
+    environment = {**sandbox.environment(), **sharp}
     if namespace:
         environment["TEMPORAL_NAMESPACE"] = namespace
     app: WatchApp = app_of(await reader_of(environment), **options)  # type: ignore[arg-type]
@@ -87,6 +93,19 @@ async def test_filter_sort_and_help(isolated_sandbox: Sandbox) -> None:
         await shown.pilot.press("q")
         await shown.until("PENDING 4")
         assert not shown.app.return_value
+
+
+async def test_filter_by_a_verdict_finds_what_was_not_looked_at_yet(
+    isolated_sandbox: Sandbox,
+) -> None:
+    await isolated_sandbox.populate({"still-running": 2})
+    remarkable_never = {"STIGMER_OPS_THRESHOLDS_STUCK_AFTER": "1h"}
+    async with screen(isolated_sandbox, sharp=remarkable_never) as shown:
+        await shown.until("PENDING 2")
+        await shown.pilot.press("slash", *"running", "enter")
+        await shown.until("0 of 2 with 'running'; 2 have no verdict yet: press d")
+        await shown.pilot.press("d")
+        await shown.until("2 of 2 with 'running'")
 
 
 async def test_resized_screen_shows_what_fits(isolated_sandbox: Sandbox) -> None:

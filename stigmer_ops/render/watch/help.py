@@ -12,14 +12,15 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from stigmer_ops.handshake.live import Live
+from stigmer_ops.handshake.selection import SortKey
 from stigmer_ops.render.text import short_duration
 from stigmer_ops.render.watch.wrapping import hanging
 
 _KEYS = (
-    ("s, S", "the next order of the list: deadline, age, attempt, workflow; S turns it round"),
+    ("s, S", f"the next order of the list: {', '.join(SortKey)}; S turns it round"),
     ("/", "show what has these words in an id, type, queue or verdict; Esc shows all again"),
     ("Enter", "why this one waits, with evidence and what to type"),
-    ("d", "look why everything waits that is listed, the first 200"),
+    ("d", "look why everything waits that is listed, the first 200; / finds them by verdict then"),
     ("r", "read everything anew, now"),
     ("↑ ↓ PgUp PgDn Home End", "move in the list (k and j too)"),
     ("q, Ctrl-C", "end"),

@@ -262,8 +262,12 @@ class Overview(Screen[None]):
         self._close_filter()
 
     def action_diagnose(self) -> None:
-        """Look why everything waits that is listed."""
-        self._start(self._judge(self._found))
+        """Look why everything waits that is listed, or could be, once its verdict is known."""
+        waiting = self._found
+        if not waiting:
+            everything = replace(self._choice, words="").of(self._live)
+            waiting = [one for one in everything if one.key not in self._live.verdicts]
+        self._start(self._judge(waiting))
 
     def action_reread(self) -> None:
         """Read everything, now."""

@@ -115,6 +115,8 @@ def _lower_bounds() -> list[timedelta]:
 
 
 def _totals(live: Live) -> Text:
+    if live.pending.read_at is None and not live.waiting:
+        return Text("PENDING ", style="bold").append("reading …", style="not bold cyan")
     line = Text(f"PENDING {len(live.waiting):,}", style="bold")
     if live.oldest is not None:
         age = short_duration(live.oldest.age(live.now))
@@ -229,7 +231,11 @@ def _listed(live: Live, choice: Choice, count: int) -> Text:
     order = f"by {choice.key.value}{', reversed' if choice.reverse else ''}"
     if choice.words:
         line = Text(f"{count:,} of {len(live.waiting):,} with {visible(choice.words)!r}", "yellow")
-        return line.append(f", {order}", style="dim")
+        unjudged = len(live.waiting) - len(live.verdicts)
+        if unjudged and not count:
+            return line.append(f"; {unjudged:,} have no verdict yet: press d", style="yellow")
+        more = f", {unjudged:,} without verdict: d" if unjudged else ""
+        return line.append(f"{more}, {order}", style="dim")
     line = Text(order, style="dim")
     for nearest in live.nearest(1):
         left = short_duration(nearest.time_left(live.now))

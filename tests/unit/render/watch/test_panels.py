@@ -130,3 +130,22 @@ def test_long_line_goes_on_below_its_text() -> None:
     assert all(cell_len(line) <= 40 for line in lines)
     assert lines[2].startswith("    word")
     assert lines[-1].startswith("        value")
+
+
+def test_while_it_is_read_nobody_is_told_that_nothing_waits() -> None:
+    reading = live(pending=Part())
+    assert panels.pending(reading, 60).plain.splitlines()[0] == "PENDING reading …"
+    assert panels.pending(live(), 60).plain.startswith("PENDING 0")
+
+
+def test_filter_that_finds_nothing_says_how_many_have_no_verdict() -> None:
+    every = [waiting(f"order-{number}") for number in range(3)]
+    known = {every[0].key: diagnosis(every[0], verdicts.TOKEN_NOT_PASSED)}
+    choice = Choice(words="callback")
+    none = panels.listed(live(*every), choice, count=0, busy=0, width=80).plain
+    some = panels.listed(live(*every, verdicts=known), choice, count=1, busy=0, width=80).plain
+    assert none.startswith("0 of 3 with 'callback'; 3 have no verdict yet: press d")
+    assert "1 of 3 with 'callback', 2 without verdict: d" in some
+    judged = {one.key: diagnosis(one, verdicts.TOKEN_NOT_PASSED) for one in every}
+    all_known = live(*every, verdicts=judged)
+    assert "verdict" not in panels.listed(all_known, choice, count=0, busy=0, width=80).plain
