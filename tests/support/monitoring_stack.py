@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from stigmer_ops.handshake.remedies import TICKET_TO_FILL_IN
 from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue.model import Alert
 from stigmer_ops.monitoring.prometheus import Prometheus
@@ -197,8 +198,9 @@ class Stage:
         return last[0]
 
     async def mend(self, item: Any) -> None:
-        """Type the last command that `diagnose` proposes, which writes."""
-        program, *arguments = shlex.split(item["commands"][-1])
+        """Type the last command that `diagnose` proposes, which writes, with a ticket's number."""
+        command = item["commands"][-1].replace(TICKET_TO_FILL_IN, "INC-1")
+        program, *arguments = shlex.split(command)
         assert program == "stigmer-ops"
         await self.run(*arguments, "--yes")
 
