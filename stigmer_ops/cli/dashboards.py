@@ -241,7 +241,7 @@ def _dashboard(invocation: Invocation, file: Path | None) -> Dashboard:
         settings = invocation.settings
         return read(classic_json(catalogue(settings), settings), "the generated dashboard")
     try:
-        return read(file.read_text(encoding="utf-8"), str(file))
+        return read(file.read_text(encoding="utf-8-sig"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {file}: {error}") from error
 
