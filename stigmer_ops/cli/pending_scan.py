@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -100,12 +100,12 @@ async def read_pending(
         StigmerOpsError: Nothing at all could be read. What ends a pass later is in the result.
     """
     from stigmer_ops.render.progress import progress
-    from stigmer_ops.temporal.scan import count_to_scan, scan
+    from stigmer_ops.temporal.scan import scan
 
     reading = Pass(frontend.namespace, invocation.now())
     report = reading.report
     wanted = invocation.progress_wanted and not quiet
-    total = await count_to_scan(frontend, selection, now=reading.now) if wanted else None
+    total = await _size(frontend, selection, reading.now) if wanted else None
     found = scan(frontend, selection, now=reading.now, report=report)
     try:
         with progress(wanted, "reading workflows", done=lambda: report.workflows, total=total):
@@ -124,6 +124,15 @@ async def read_pending(
     reading.took = invocation.now() - reading.now
     reading.calls = dict(frontend.calls)
     return reading
+
+
+async def _size(frontend: Frontend, selection: Selection, now: datetime) -> int | None:
+    """How many workflows there are to read; None where they cannot be counted: it is for show."""
+    from stigmer_ops.temporal.scan import count_to_scan
+
+    with suppress(StigmerOpsError):
+        return await count_to_scan(frontend, selection, now=now)
+    return None
 
 
 def conclude(invocation: Invocation, reading: Pass, *, stats: bool = False) -> ExitCode:

@@ -14,7 +14,8 @@ from stigmer_ops.temporal.connection import TORN_PAUSES, ConnectionOptions, conn
 from stigmer_ops.temporal.frontend import Frontend, Pace
 from support.command_line import stigmer_ops
 from support.fault_proxy import Faults, fault_proxy
-from support.gateway import gateway_to
+from support.gateway import gateway_to, refusing
+from support.terminal import at_terminal
 
 
 class FirstOf:
@@ -75,3 +76,15 @@ async def test_what_is_harmless_to_send_twice_outlasts_a_lost_answer(
     (probe,) = workers.json["probes"]
     assert probe["started"] == probe["deleted"] == calls["StartActivityExecution"] - 1
     assert probe["left_behind"] == []
+
+
+async def test_count_that_fails_is_only_missed_by_the_progress(isolated_sandbox: Sandbox) -> None:
+    refuse_count = refusing("CountWorkflowExecutions")
+    async with gateway_to(isolated_sandbox.address, intercept=refuse_count) as gateway:
+        variables = {**isolated_sandbox.environment(), "TEMPORAL_ADDRESS": gateway.address}
+        async with at_terminal("pending", "list", variables=variables) as terminal:
+            code = await terminal.code(timeout_seconds=60)
+        counted = gateway.calls.count("CountWorkflowExecutions")
+
+    assert (code, counted) == (0, 1), terminal.screen
+    assert "no such activity is pending" in terminal.screen
