@@ -56,6 +56,27 @@ async def test_codec_credentials_do_not_follow_a_redirection(sandbox: Sandbox, s
     assert SECRET not in done.out + done.err
 
 
+@pytest.mark.parametrize("command", ["alerts status", "metrics query --all", "check"])
+async def test_passwords_in_addresses_do_not_follow_a_redirection(command: str) -> None:
+    with (
+        answering() as (elsewhere, stolen),
+        answering(307, {"Location": elsewhere}) as (url, given),
+    ):
+        address = url.replace("http://", f"http://operator:{SECRET}@")
+        done = await stigmer_ops(
+            *command.split(),
+            variables={
+                "TEMPORAL_ADDRESS": CLOSED,
+                "STIGMER_OPS_MONITORING_PROMETHEUS": address,
+                "STIGMER_OPS_MONITORING_ALERTMANAGER": address,
+            },
+        )
+    assert any(given)
+    assert not any(stolen)
+    assert done.code in (1, 3), done.out + done.err
+    assert SECRET not in done.out + done.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
