@@ -118,7 +118,8 @@ class Thresholds(_Section):
     handshake_grace: Duration = timedelta(minutes=1)
     """An attempt younger than this may not have reached Stigmer yet."""
     longest_timeout: Duration = timedelta(hours=24)
-    """An activity timeout beyond this is unsafe: nobody is told for too long."""
+    """An activity timeout beyond this is unsafe: nobody is told for too long. What `diagnose`
+    extends by, a quarter at most, is not counted."""
     poller_stale_after: Duration = timedelta(seconds=60)
     """A poller not seen for this long may be dead: the server lists it for five minutes."""
     backlog: int = Field(default=100, ge=0)
