@@ -27,6 +27,8 @@ from stigmer_ops.sandbox.world import World, make_world
 from stigmer_ops.sandbox.zigflow import ONE_AGENT, RETRY_INTERVAL, SEVERAL_AGENTS, TIMEOUT_HANDLING
 
 _SETTLE_SECONDS = 30.0
+_SLOWEST_FAULT = 15 * MINUTE
+"""Nominal: a Stigmer workflow that runs into its timeout of ten minutes, and what follows."""
 _UNDER_WAY = 24
 """Handshakes of a population that are on the way to their state: with more, timeouts strike."""
 
@@ -60,7 +62,7 @@ class Sandbox:
         self._service = world.service
         self._workers = workers
         self._acts: dict[str, asyncio.Task[None]] = {}
-        self._patience = _SETTLE_SECONDS + 2 * scale(MINUTE).total_seconds()
+        self._patience = _SETTLE_SECONDS + scale(_SLOWEST_FAULT).total_seconds()
 
     @classmethod
     @asynccontextmanager
