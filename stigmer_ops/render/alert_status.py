@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from stigmer_ops.render.tables import Cell, Column, table_of
+from stigmer_ops.render.tables import Cell, Column, FittedTable, Row, id_column, table_of
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 
 if TYPE_CHECKING:
@@ -95,12 +95,18 @@ def _labels(alert: ActiveAlert) -> dict[str, str]:
     return {name: value for name, value in alert.labels.items() if name not in _OWN}
 
 
+_COLUMNS = (
+    Column("SEVERITY", fold=False),
+    Column("STATE", fold=False),
+    Column("FOR", fold=False),
+    id_column("ALERT"),
+)
+
+
 def status_table(console: Console, status: Status, *, wide: bool) -> None:
     """The alerts with what is the case, their pages, and how the rules differ."""
     if status.alerts:
-        headings = ["SEVERITY", "STATE", "FOR", "ALERT", "WHAT IS THE CASE"]
-        columns = [Column(heading) for heading in [*headings, *(["DASHBOARD"] if wide else [])]]
-        console.print(table_of(columns, [_row(status, alert, wide) for alert in status.ordered]))
+        console.print(_alerts_table(console, status, wide=wide))
         for name in dict.fromkeys(alert.name for alert in status.ordered):
             console.print(Text(f"stigmer-ops runbook show {visible(name)}"), soft_wrap=True)
     else:
@@ -110,16 +116,35 @@ def status_table(console: Console, status: Status, *, wide: bool) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _row(status: Status, alert: ActiveAlert, wide: bool) -> list[Cell]:
-    what = alert.annotations.get("description") or str(_labels(alert))
-    cells: list[Cell] = [
+def _alerts_table(console: Console, status: Status, *, wide: bool) -> FittedTable:
+    """A row an alert; where it has no room, what is the case stands below it."""
+    columns = [*_COLUMNS, Column("WHAT IS THE CASE"), *([Column("DASHBOARD")] if wide else [])]
+    table = table_of(
+        columns, [[*_cells(status, alert), *_more(alert, wide=wide)] for alert in status.ordered]
+    )
+    if wide or table.width <= console.width:
+        return table
+    return table_of(
+        _COLUMNS, [Row(_cells(status, alert), _what(alert)) for alert in status.ordered]
+    )
+
+
+def _cells(status: Status, alert: ActiveAlert) -> list[Cell]:
+    return [
         (alert.severity, _SEVERITIES.get(alert.severity, "")),
         alert.state,
         short_duration(status.now - alert.since),
         alert.name,
-        [(line, "") for line in what.splitlines()],
     ]
-    return [*cells, alert.annotations.get("dashboard_url", "")] if wide else cells
+
+
+def _more(alert: ActiveAlert, *, wide: bool) -> list[Cell]:
+    return [_what(alert), *([alert.annotations.get("dashboard_url", "")] if wide else [])]
+
+
+def _what(alert: ActiveAlert) -> list[tuple[str, str]]:
+    what = alert.annotations.get("description") or str(_labels(alert))
+    return [(line, "") for line in what.splitlines()]
 
 
 def _rule_lines(rules: Comparison) -> Iterator[Text]:
