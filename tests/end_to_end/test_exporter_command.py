@@ -28,6 +28,7 @@ from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import environment, stigmer_ops
 from support.gateway import gateway_to
 from support.metrics_page import MetricsPage
+from support.patient_handshakes import populate
 
 PATIENCE_SECONDS = 60.0
 PENDING, COMPLETIONS = m.PENDING.name, m.COMPLETIONS.name
@@ -118,7 +119,7 @@ def promtool(page: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_served_metrics_are_good_in_every_format(isolated_sandbox: Sandbox) -> None:
-    handshakes = await isolated_sandbox.populate({"still-running": 1, "callback-fails": 1})
+    handshakes = await populate(isolated_sandbox, {"still-running": 1, "callback-fails": 1})
     async with exporter(isolated_sandbox.environment()) as running:
         await running.until(lambda page: page.value(PENDING) == 2)
         assert (await running.get("/-/ready"))[0] == 200
@@ -145,7 +146,7 @@ async def test_signal_ends_it_soon_and_what_was_counted_is_saved(
     variables = isolated_sandbox.environment()
     async with exporter(variables, "--state-file", str(file)) as running:
         await running.until(lambda page: page.value(m.LAST_SUCCESS.name) > 0)
-        await isolated_sandbox.populate({"healthy": 2})
+        await populate(isolated_sandbox, {"healthy": 2})
         await running.until(lambda page: page.value(COMPLETIONS) == 2)
         ended, seconds = await running.stop(number)
         assert ended == code
@@ -236,7 +237,7 @@ async def test_textfile_is_replaced_as_a_whole_and_only_if_everything_was_read(
     variables = isolated_sandbox.environment()
     done = await stigmer_ops(*arguments, variables=variables)
     assert (done.code, done.out) == (0, ""), done.err
-    await isolated_sandbox.populate({"healthy": 1})
+    await populate(isolated_sandbox, {"healthy": 1})
     before = file.stat().st_ino
     assert (await stigmer_ops(*arguments, variables=variables)).code == 0
     assert file.stat().st_ino != before

@@ -17,15 +17,8 @@ from stigmer_ops.exporter.callbacks_news import Link
 from stigmer_ops.handshake.execution import Edition, TokenState
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.awaiting import Awaiting, awaiting
-from support.exporter_callbacks import (
-    PATIENCE_SECONDS,
-    Kind,
-    Restartable,
-    ended_in_time,
-    id_of,
-    kind_of,
-    watching,
-)
+from support.exporter_callbacks import Kind, Restartable, id_of, kind_of, watching
+from support.patient_handshakes import PATIENCE_SECONDS, populate
 from support.stigmer_histories import (
     CALL_BACK,
     CONTINUE,
@@ -65,7 +58,7 @@ async def test_each_fault_counts_as_what_it_is_and_only_once(isolated_sandbox: S
     ending = {fault: kind for fault, kind in FAULTS.items() if kind is not None}
     others = dict.fromkeys(FAULTS.keys() - ending.keys(), 1)
     await asyncio.gather(
-        ended_in_time(isolated_sandbox, *ending),
+        populate(isolated_sandbox, dict.fromkeys(ending, 1)),
         isolated_sandbox.populate(others, seconds=PATIENCE_SECONDS),
     )
     reading = await watching(isolated_sandbox.client)
@@ -144,7 +137,7 @@ async def test_duration_is_from_scheduling_to_end_with_retries(isolated_sandbox:
 
 
 async def test_java_durations_are_those_of_the_local_activity(isolated_sandbox: Sandbox) -> None:
-    await ended_in_time(isolated_sandbox, *3 * ["healthy-java"], "callback-fails-java")
+    await populate(isolated_sandbox, {"healthy-java": 3, "callback-fails-java": 1})
     reading = await watching(isolated_sandbox.client)
     ended = [end for news in await reading.follow_all() for end in news.ended]
     assert len(ended) == 4

@@ -19,10 +19,12 @@ from temporalio.service import RetryConfig
 from stigmer_ops.exporter import cycle
 from stigmer_ops.exporter.log import Level
 from stigmer_ops.monitoring.catalogue import metrics as m
+from stigmer_ops.sandbox.faults.scripts import LONG
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal import connection, patience
 from support.exporter import Watcher
 from support.gateway import gateway_to
+from support.patient_handshakes import PATIENCE_SECONDS, populate
 
 COMPLETIONS, PENDING, ERRORS = m.COMPLETIONS.name, m.PENDING.name, m.ERRORS.name
 LAST_SUCCESS, RPCS = m.LAST_SUCCESS.name, m.RPCS.name
@@ -63,11 +65,11 @@ async def test_everything_is_zero_before_and_true_after_the_first_cycle(
 async def test_callbacks_are_counted_from_the_start_of_the_exporter_on(
     isolated_sandbox: Sandbox,
 ) -> None:
-    await isolated_sandbox.populate({"healthy": 1})
+    await populate(isolated_sandbox, {"healthy": 1})
     watcher = Watcher(isolated_sandbox.environment())
     await watcher.cycle()
     assert watcher.page.value(COMPLETIONS) == 0
-    await isolated_sandbox.populate({"healthy": 2, "callback-fails": 1, "healthy-java": 1})
+    await populate(isolated_sandbox, {"healthy": 2, "callback-fails": 1, "healthy-java": 1})
     await watcher.cycle()
     page = watcher.page
     assert page.value(COMPLETIONS, service="go", status="success") == 2
@@ -86,11 +88,11 @@ async def test_counting_goes_on_from_the_state_file(
     file = tmp_path / "state.json"
     environment = isolated_sandbox.environment()
     await Watcher(environment, state_file=file).cycle()
-    await isolated_sandbox.populate({"healthy": 2})
+    await populate(isolated_sandbox, {"healthy": 2})
     second = Watcher(environment, state_file=file)
     await second.cycle()
     assert second.page.value(COMPLETIONS) == 2
-    await isolated_sandbox.populate({"healthy": 1})
+    await populate(isolated_sandbox, {"healthy": 1})
     third = Watcher(environment, state_file=file)
     await third.cycle()
     assert third.page.value(COMPLETIONS) == 3
@@ -113,7 +115,7 @@ async def test_two_namespaces_of_one_stigmer_are_told_apart(
         }
         watcher = Watcher(environment, (one.namespace, other.namespace))
         assert await watcher.cycle()
-        await one.populate({"healthy": 2, "still-running": 1})
+        await populate(one, {"healthy": 2, "still-running": 1})
         await other.populate({"still-running": 2})
         assert await watcher.cycle()
         page = watcher.page
@@ -199,7 +201,7 @@ async def test_state_that_cannot_be_saved_harms_nothing_else(
     assert await watcher.cycle()
     shutil.rmtree(folder)
     watcher.logged()
-    await isolated_sandbox.populate({"healthy": 1})
+    await populate(isolated_sandbox, {"healthy": 1})
     assert await watcher.cycle()
     assert watcher.page.value(COMPLETIONS) == 1
     assert watcher.logged() == ["cannot save the state"]
@@ -331,13 +333,14 @@ async def test_worker_that_stops_is_a_poller_less(isolated_sandbox: Sandbox) -> 
     labels = {"task_queue": "agent_execution_runner", "task_type": "activity"}
     assert watcher.page.value(m.POLLERS.name, **labels) == 1
     await isolated_sandbox.stop_worker("runner")
-    handshake = await isolated_sandbox.start_handshake("healthy")
+    patient = {"run_timeout": LONG, "schedule_to_start": LONG}
+    handshake = await isolated_sandbox.start_handshake("healthy", script=patient)
     while watcher.page.value(m.POLLERS.name, **labels) or not watcher.page.value(
         m.QUEUE_BACKLOG.name, **labels
     ):
         await watcher.cycle()
     await isolated_sandbox.start_worker("runner")
-    await isolated_sandbox.settle(handshake)
+    await isolated_sandbox.settle(handshake, seconds=PATIENCE_SECONDS)
     await watcher.cycle()
     assert watcher.page.value(m.POLLERS.name, **labels) == 1
 

@@ -29,6 +29,7 @@ from stigmer_ops.monitoring.rules import rule_files
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.settings_sources import load
 from support.exporter import Watcher
+from support.patient_handshakes import populate
 from support.prometheus import running_prometheus
 
 WINDOW = timedelta(minutes=1)
@@ -78,7 +79,7 @@ async def test_two_exporters_count_as_one(isolated_sandbox: Sandbox, tmp_path: P
         with running_prometheus(tmp_path, {"stigmer-ops": [one, other]}, RULES) as url:
             prometheus = Prometheus(url, timeout=SETTINGS.monitoring.prometheus_timeout)
             await until(prometheus, f"count({m.LAST_SUCCESS.name} > 0)", lambda value: value == 2)
-            await isolated_sandbox.populate({"healthy": 3, "callback-fails": 2})
+            await populate(isolated_sandbox, {"healthy": 3, "callback-fails": 2})
             await until(prometheus, f"sum({m.COMPLETIONS.name})", lambda value: value == 10)
             await until(prometheus, f"sum({m.ERRORS.name})", lambda value: value == 4)
             await until(prometheus, f"sum({m.PENDING.name})", lambda value: value == 4)

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.exporter import Watcher
+from support.patient_handshakes import populate
 from support.tracking import frontend_of, scanned, settings_of
 
 NO_SLOW_SWEEP = {"STIGMER_OPS_EXPORTER_FULL_SWEEP_EVERY": "0s"}
@@ -32,7 +33,7 @@ async def test_events_alone_lead_to_what_a_scan_finds(isolated_sandbox: Sandbox)
     assert await watcher.cycle()
 
     for _ in range(TURNS):
-        populating = asyncio.create_task(isolated_sandbox.populate(HANDSHAKES))
+        populating = asyncio.create_task(populate(isolated_sandbox, HANDSHAKES))
         while not populating.done():
             assert await watcher.cycle()
             await asyncio.sleep(0.3)

@@ -19,6 +19,7 @@ from support.exporter import Watcher
 from support.gateway import gateway_to
 from support.hand_worker import ACTIVITY_TYPE
 from support.live_view import AT_ONCE, reader_of
+from support.patient_handshakes import populate
 from support.pending import hand_worker, listed, new_client, schedule_all
 
 MIXED = {"still-running": 2, "token-not-passed": 1, "callback-fails": 1, "healthy": 2}
@@ -32,7 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_both_sides_are_seen_and_judged(isolated_sandbox: Sandbox) -> None:
-    await isolated_sandbox.populate(MIXED)
+    await populate(isolated_sandbox, MIXED)
     reader = await reader_of({**isolated_sandbox.environment(), **AT_ONCE})
     await reader.refresh()
     view = reader.live()
@@ -62,7 +63,7 @@ async def test_both_sides_are_seen_and_judged(isolated_sandbox: Sandbox) -> None
 async def test_stigmer_in_a_namespace_of_its_own_is_read_too(
     two_namespaces_sandbox: Sandbox,
 ) -> None:
-    await two_namespaces_sandbox.populate({"healthy": 1, "still-running": 1})
+    await populate(two_namespaces_sandbox, {"healthy": 1, "still-running": 1})
     reader = await reader_of(two_namespaces_sandbox.environment())
     await reader.refresh()
     view = reader.live()
@@ -78,7 +79,7 @@ async def test_refresh_follows_what_starts_and_ends(isolated_sandbox: Sandbox) -
     reader = await reader_of(isolated_sandbox.environment())
     await reader.refresh()
     assert len(reader.live().waiting) == 1
-    await isolated_sandbox.populate({"token-not-passed": 1, "healthy": 1})
+    await populate(isolated_sandbox, {"token-not-passed": 1, "healthy": 1})
     async with asyncio.timeout(60):
         while len(reader.live().waiting) != 2:
             await reader.refresh()
@@ -93,7 +94,7 @@ async def test_refresh_follows_what_starts_and_ends(isolated_sandbox: Sandbox) -
 async def test_refresh_makes_no_more_calls_than_a_cycle_of_the_exporter(
     isolated_sandbox: Sandbox,
 ) -> None:
-    await isolated_sandbox.populate(MIXED)
+    await populate(isolated_sandbox, MIXED)
     environment = isolated_sandbox.environment()
     rarely = {
         "STIGMER_OPS_EXPORTER_QUEUES_EVERY": "1h",

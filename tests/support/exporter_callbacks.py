@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -16,13 +15,10 @@ from stigmer_ops.exporter.callbacks import CallbackReader
 from stigmer_ops.exporter.callbacks_feed import BATCH, OVERLAP, Watermark
 from stigmer_ops.exporter.callbacks_news import CallbackEnd, CallbackNews
 from stigmer_ops.exporter.callbacks_totals import Totals
-from stigmer_ops.sandbox.faults.scripts import LONG
-from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.frontend import Frontend, Pace
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-PATIENCE_SECONDS = 120.0
 
 Kind = tuple[str, str | None, str | None]
 """Service, status and error type of an end."""
@@ -90,17 +86,6 @@ class Restartable:
 def _through_json(plain: dict[str, Any]) -> dict[str, Any]:
     back: dict[str, Any] = json.loads(json.dumps(plain))
     return back
-
-
-async def ended_in_time(sandbox: Sandbox, *faults: str) -> None:
-    """Handshakes whose callbacks come to their end, however long a busy machine takes.
-
-    With the usual run timeout, whose ten minutes are ten seconds there, their Stigmer workflows
-    would end before that.
-    """
-    started = (sandbox.start_handshake(fault, script={"run_timeout": LONG}) for fault in faults)
-    handshakes = await asyncio.gather(*started)
-    await sandbox.settle(*handshakes, seconds=PATIENCE_SECONDS)
 
 
 async def id_of(client: Client) -> str:
