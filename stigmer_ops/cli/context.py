@@ -222,7 +222,8 @@ class Invocation:
     async def _compare_clocks(self, frontend: Frontend, warn: Callable[[str], None]) -> None:
         """Go by the server's clock where ours is wrong; once, and not where it cannot be known.
 
-        Costs one call where workers poll and our clock agrees with theirs within minutes.
+        Costs one call where workers poll and our clock agrees with theirs within minutes. A reader,
+        who may not measure more exactly, knows the server's within these minutes.
         """
         import asyncio
 
@@ -236,10 +237,10 @@ class Invocation:
         with suppress(TimeoutError):
             async with asyncio.timeout(_COMPARING_SECONDS):
                 queue = self._polled_queue(frontend.namespace)
-                if await clock.clock_is_plausible(unpaced, queue, self.machine_time):
-                    self._clocks_compared = True
-                    return
-                skew = await clock.measure_clock_skew(unpaced, self.machine_time)
+                skew = await clock.skew_by_pollers(unpaced, queue, self.machine_time)
+                if skew != timedelta(0):
+                    measured = await clock.measure_clock_skew(unpaced, self.machine_time)
+                    skew = skew if measured is None else measured
         self._clocks_compared = skew is not None
         if skew is None or abs(skew) < clock.SKEW_LIMIT:
             return

@@ -30,8 +30,8 @@ _BETWEEN_LOOKS_SECONDS = 0.01
 Clock = Callable[[], datetime]
 
 
-async def clock_is_plausible(frontend: Frontend, queue: str, clock: Clock) -> bool:
-    """Whether the pollers of a queue show, in one call, that our clock is not wrong by much.
+async def skew_by_pollers(frontend: Frontend, queue: str, clock: Clock) -> timedelta | None:
+    """How far the server's clock is ahead of ours, at least, as the pollers of a queue show.
 
     The server writes down when each worker last polled, and forgets it after five minutes: so its
     time is at most five minutes after the newest poll that it lists.
@@ -42,13 +42,16 @@ async def clock_is_plausible(frontend: Frontend, queue: str, clock: Clock) -> bo
         clock: Our own time, UTC.
 
     Returns:
-        False where our time is outside those minutes, or nobody polls, or we may not ask.
+        Zero where our time is within those minutes; None where nobody polls, or we may not ask.
     """
     try:
         polled = await newest_poll(frontend, queue)
     except StigmerOpsError:
-        return False
-    return polled is not None and -SKEW_LIMIT < clock() - polled < _LISTED_FOR + SKEW_LIMIT
+        return None
+    if polled is None:
+        return None
+    skew = _outside(clock(), polled - SKEW_LIMIT, polled + _LISTED_FOR + SKEW_LIMIT)
+    return -skew
 
 
 def skew_sentence(skew: timedelta) -> str:

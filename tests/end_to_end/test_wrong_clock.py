@@ -17,9 +17,10 @@ from stigmer_ops.audit import AuditTrail, verify
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.audit import intent
-from support.awaiting import ACTIVITY_ID, Awaiting, awaiting
+from support.awaiting import ACTIVITY_ID, TASK_QUEUE, Awaiting, awaiting
 from support.command_line import TESTS, Finished
 from support.command_line import stigmer_ops as typed
+from support.gateway import gateway_to, refusing
 from support.metrics_page import MetricsPage
 
 DAY = timedelta(days=1)
@@ -37,7 +38,7 @@ class Machine:
     population: Awaiting
     folder: Path
 
-    async def types(self, *arguments: str) -> Finished:
+    async def types(self, *arguments: str, **variables: str) -> Finished:
         client = self.population.client
         return await typed(
             *arguments,
@@ -48,6 +49,7 @@ class Machine:
                 "TEMPORAL_NAMESPACE": client.namespace,
                 "STIGMER_OPS_AUDIT_PATH": str(self.folder / "audit.jsonl"),
                 "STIGMER_OPS_PROCEDURES_PATH": str(self.folder / "procedures"),
+                **variables,
             },
             directory=self.folder,
         )
@@ -157,6 +159,20 @@ async def test_waiting_for_fewer_ends_and_the_check_tells(machine: Machine) -> N
         if check["id"] == "clocks-agree"
     ]
     assert "at least 86" in clocks["detail"]
+
+
+async def test_reader_who_may_not_poll_goes_by_the_workers(machine: Machine) -> None:
+    refusal = refusing("PollActivityTaskQueue")
+    address = machine.population.client.service_client.config.target_host
+    async with gateway_to(address, intercept=refusal) as gateway:
+        listed = await machine.types(
+            *("pending", "list", "-o", "json"),
+            TEMPORAL_ADDRESS=gateway.address,
+            STIGMER_OPS_TASK_QUEUES_ZIGFLOW_EXECUTION_NAME=TASK_QUEUE,
+        )
+
+    assert is_said(machine, listed)
+    assert all(one["age_bucket"] == "0-1h" for one in listed.json["activities"])
 
 
 async def test_right_clock_is_not_mentioned(population: Awaiting, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ WORKER = frozenset(
 )
 """What a worker of the SDK does; the page says which commands host one."""
 CLOCK = frozenset({"PollActivityTaskQueue"})
-"""The server's clock is read off a poll of a queue that nobody else uses; a reader does without."""
+"""The server's clock is read off a poll of its own; a reader reads it off those of workers."""
 HOSTS = frozenset({"smoke", "batch-worker", "check", "deploy verify"})
 
 

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from stigmer_ops.errors import DeniedError
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.settings import Settings
-from stigmer_ops.temporal.clock import clock_is_plausible, measure_clock_skew
+from stigmer_ops.temporal.clock import measure_clock_skew, skew_by_pollers
 from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
 from stigmer_ops.temporal.frontend import Frontend, Pace
 from stigmer_ops.temporal.server import describe_server
@@ -57,25 +57,29 @@ async def test_clock_skew_is_how_far_the_server_is_ahead(sandbox: Sandbox, ours:
 
 
 @pytest.mark.parametrize(
-    ("ours", "plausible"),
+    ("ours", "least"),
     [
-        (timedelta(0), True),
-        (timedelta(minutes=-1), False),  # a worker has polled in our future
-        (timedelta(minutes=6), False),  # the server would have forgotten the worker
+        (timedelta(0), timedelta(0)),
+        (timedelta(days=-1), timedelta(days=1)),  # a worker has polled in our future
+        (timedelta(days=1), timedelta(days=-1)),  # the server would have forgotten the worker
     ],
 )
-async def test_pollers_show_in_one_call_whether_a_clock_is_plausible(
-    sandbox: Sandbox, ours: timedelta, plausible: bool
+async def test_pollers_show_in_one_call_how_wrong_a_clock_is_at_least(
+    sandbox: Sandbox, ours: timedelta, least: timedelta
 ) -> None:
     frontend = await frontend_at(sandbox.address, sandbox.namespace)
     queue = Settings().task_queues.zigflow_execution.name
     await polled(frontend, queue)
-    assert await clock_is_plausible(frontend, queue, lambda: now() + ours) is plausible
+    skew = await skew_by_pollers(frontend, queue, lambda: now() + ours)
+    assert skew is not None
+    assert abs(skew) <= abs(least)
+    assert abs(skew - least) < timedelta(minutes=6)
+    assert (skew == timedelta(0)) is (ours == timedelta(0))
 
 
-async def test_no_clock_is_plausible_where_nobody_polls(sandbox: Sandbox) -> None:
+async def test_skew_is_unknown_where_nobody_polls(sandbox: Sandbox) -> None:
     frontend = await frontend_at(sandbox.address, sandbox.namespace)
-    assert not await clock_is_plausible(frontend, "nobody-polls-this", now)
+    assert await skew_by_pollers(frontend, "nobody-polls-this", now) is None
 
 
 async def test_clock_skew_is_unknown_where_we_may_not_poll(sandbox: Sandbox) -> None:
