@@ -39,7 +39,7 @@ async def run_demo(invocation: Invocation) -> ExitCode:
                 **sandbox.environment(),
                 "STIGMER_OPS_AUDIT_PATH": str(Path(directory, "audit.jsonl")),
             }
-            story = _Story(invocation, variables)
+            story = Story(invocation, variables)
             code = await _tell(story, token_file)
     if code is ExitCode.OK:
         story.write(
@@ -56,7 +56,7 @@ def _token_file(directory: Path, handshake: Handshake) -> Path:
     return path
 
 
-async def _tell(story: _Story, token_file: Path) -> ExitCode:
+async def _tell(story: Story, token_file: Path) -> ExitCode:
     steps: tuple[tuple[str, tuple[str, ...], ExitCode], ...] = (
         (
             "You are paged: something is stuck. What is waiting, for how long, and until when?",
@@ -110,7 +110,7 @@ def _write(verb: str, workflow_id: str, *more: str) -> tuple[str, ...]:
     return ("activity", verb, "-w", workflow_id, "-a", "5", *more)
 
 
-class _Story:
+class Story:
     """Tells what comes next, runs it, and lets its output through."""
 
     def __init__(self, invocation: Invocation, variables: Mapping[str, str]) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
+from rich.console import Console
 
-from stigmer_ops.monitoring.catalogue.model import Operator, Unit
-from stigmer_ops.render.metrics import limit_text, measured
+from stigmer_ops.monitoring.answer import Answer, Judgement, Reading
+from stigmer_ops.monitoring.catalogue.model import Operator, Query, Unit
+from stigmer_ops.render.metrics import answer_table, limit_text, measured
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,24 @@ def test_a_limit_says_which_side_it_bounds(
     operator: Operator, limit: float, unit: Unit, expected: str
 ) -> None:
     assert limit_text((operator, limit), unit) == expected
+
+
+SERIES = {"activity_type": "CallAgentActivity", "task_queue": "zigflow_execution"}
+ANSWER = Answer(
+    Query("pending-over-24h", "How slow are callbacks?", "x", Unit.SECONDS),
+    ((Operator.ABOVE, 0.5),),
+    (Reading(SERIES, 0.1, (1.0, 2.0) * 15, Judgement.ALERT),),
+)
+
+
+@pytest.mark.parametrize(("width", "trend"), [(80, False), (120, True), (400, True)])
+def test_a_narrow_terminal_loses_the_trend_and_no_series_or_unit(width: int, trend: bool) -> None:
+    stream = io.StringIO()
+    answer_table(Console(file=stream, width=width), [ANSWER], wide=False)
+    heading, *lines = stream.getvalue().splitlines()
+    series = slice(heading.index("SERIES"), heading.index("VALUE") - 2)
+    assert ("TREND" in heading) is trend
+    assert " ".join(line[series].strip() for line in lines).strip() == " ".join(SERIES.values())
+    for whole in ("pending-over-24h", "100ms", "> 500ms"):
+        assert whole in lines[0]
+    assert all(len(line) <= width for line in lines)
