@@ -19,10 +19,8 @@ import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryRequest,
-    RespondActivityTaskCompletedRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.audit import Result, verify
 from stigmer_ops.handshake.plan import PlanRow
@@ -30,8 +28,9 @@ from stigmer_ops.procedures.apply.journal import journal_path
 from stigmer_ops.sandbox.server import TemporalServer
 from stigmer_ops.temporal.frontend import Frontend, Pace
 from support.audit import records
-from support.awaiting import Awaiting, awaiting, together
+from support.awaiting import awaiting, together
 from support.command_line import environment
+from support.disturbed import Disturbed
 from support.plans import written_plan
 
 ROWS = 1_000
@@ -55,7 +54,7 @@ async def test_killed_at_random_instants_nothing_is_done_twice_and_nothing_is_lo
             names = await population.start(f"order-{number}" for number in range(ROWS))
             rows = [population.row(name) for name in names]
             mark = await written_plan(plan, Frontend(client, Pace()), rows)
-            disturbed = Disturbed(population, chance, names)
+            disturbed = Disturbed(population, chance, names, each_time=BEHIND_ITS_BACK)
             killed = 0
             for number in range(KILLS):
                 killed += await applied_and_killed(
@@ -71,42 +70,6 @@ async def test_killed_at_random_instants_nothing_is_done_twice_and_nothing_is_lo
     compare(plan, mark, rows, report, histories)
     assert disturbed.retried, "some activities were to be retried before their row was sent"
     assert not [name for name in disturbed.retried if ours(histories[name], mark)]
-
-
-class Disturbed:
-    """What happens to the activities while the plan is applied."""
-
-    def __init__(self, population: Awaiting, chance: random.Random, names: list[str]) -> None:
-        self._population = population
-        self._names = chance.sample(names, len(names))
-        self.retried: set[str] = set()
-
-    async def disturb(self) -> None:
-        """Have some activities retried, and some completed by the agent, if they still wait."""
-        for name in [self._names.pop() for _ in range(BEHIND_ITS_BACK)]:
-            if await self._still("fail", name):
-                self.retried.add(name)
-        for name in [self._names.pop() for _ in range(BEHIND_ITS_BACK)]:
-            await self._still("complete", name)
-
-    async def _still(self, verb: str, name: str) -> bool:
-        """Do it with the activity's own token; whether it still waited."""
-        token = self._population.tokens[name, 1]
-        service, namespace = self._population.client.workflow_service, "default"
-        try:
-            if verb == "fail":
-                await self._population.fail(name)
-            else:
-                await service.respond_activity_task_completed(
-                    RespondActivityTaskCompletedRequest(
-                        namespace=namespace, task_token=token, identity="the agent"
-                    )
-                )
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        return True
 
 
 async def command(server: TemporalServer, plan: Path, *options: str) -> asyncio.subprocess.Process:

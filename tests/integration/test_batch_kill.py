@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.audit import Result, verify
 from stigmer_ops.handshake.plan import PlanRow
@@ -23,8 +22,9 @@ from stigmer_ops.procedures.apply.journal import journal_path
 from stigmer_ops.procedures.batch.messages import BATCH_TYPE, PAGE_TYPE
 from stigmer_ops.sandbox.server import TemporalServer
 from support.audit import records
-from support.awaiting import Awaiting, awaiting
+from support.awaiting import awaiting
 from support.batches import Batched, batched, completions
+from support.disturbed import Disturbed
 
 ROWS = 400
 KILLS = 6
@@ -53,7 +53,7 @@ async def test_killed_at_random_instants_nothing_is_done_twice_and_nothing_is_lo
             await feeder_is_killed(batch, names)
             handed_over = await batch.apply(*LIMITS, "--detach")
             assert handed_over.code == 0, handed_over.err
-            disturbed = Disturbed(population, chance, names)
+            disturbed = Disturbed(population, chance, names, each_time=BEHIND_ITS_BACK)
             for number in range(KILLS):
                 await asyncio.gather(batch.worker(), batch.worker())
                 await asyncio.sleep(chance.uniform(0.2, 1.5))
@@ -97,38 +97,6 @@ async def feeder_is_killed(batch: Batched, names: list[str]) -> None:
     shown = await batch.show()
     assert shown["progress"]["phase"] == "feeding"
     assert not any((await completions(batch.client, names[:50])).values())
-
-
-class Disturbed:
-    """What happens to the activities while the batch goes on."""
-
-    def __init__(self, population: Awaiting, chance: random.Random, names: list[str]) -> None:
-        self._population = population
-        self._names = chance.sample(names, len(names))
-        self.retried: set[str] = set()
-
-    async def disturb(self) -> None:
-        """Have some activities retried, and some completed by their agent, if they still wait."""
-        for name in [self._names.pop() for _ in range(BEHIND_ITS_BACK)]:
-            if await self._still("fail", name):
-                self.retried.add(name)
-        for name in [self._names.pop() for _ in range(BEHIND_ITS_BACK)]:
-            await self._still("complete", name)
-
-    async def _still(self, verb: str, name: str) -> bool:
-        population = self._population
-        try:
-            if verb == "fail":
-                await population.fail(name)
-            else:
-                token = population.tokens[name, 1]
-                handle = population.client.get_async_activity_handle(task_token=token)
-                await handle.complete("by the agent")
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        return True
 
 
 def compare(

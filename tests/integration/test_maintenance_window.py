@@ -22,7 +22,6 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     PauseActivityRequest,
-    RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
     UnpauseActivityRequest,
 )
@@ -124,12 +123,6 @@ class Population:
         execution = WorkflowExecution(workflow_id=name)
         await self.service.unpause_activity(
             UnpauseActivityRequest(namespace="default", execution=execution, id=ACTIVITY_ID)
-        )
-
-    async def complete(self, name: str) -> None:
-        token = self.awaiting.tokens[name, 1]
-        await self.service.respond_activity_task_completed(
-            RespondActivityTaskCompletedRequest(task_token=token, identity="the agent")
         )
 
     async def fail(self, name: str) -> None:
@@ -234,7 +227,7 @@ async def window(
     await sandbox.server.start()
     await waiting.awaiting.start(["late"], start_to_close=2)
     completed, failed = waiting.short[:10], waiting.limited[:5]
-    await together(waiting.complete(name) for name in completed)
+    await together(waiting.awaiting.complete(name) for name in completed)
     await together(waiting.fail(name) for name in failed)
     await sandbox.start_worker(Role.STIGMER)
     await asyncio.sleep(max(began + waiting.seconds + 2 - time.monotonic(), 0))

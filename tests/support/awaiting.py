@@ -9,7 +9,10 @@ from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.workflowservice.v1 import RespondActivityTaskFailedRequest
+from temporalio.api.workflowservice.v1 import (
+    RespondActivityTaskCompletedRequest,
+    RespondActivityTaskFailedRequest,
+)
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -112,6 +115,16 @@ class Awaiting:
                 failure=Failure(
                     message="lost", application_failure_info=ApplicationFailureInfo(type="Lost")
                 ),
+            )
+        )
+
+    async def complete(self, name: str, attempt: int = 1) -> None:
+        """Complete an attempt as its token's holder."""
+        await self.client.workflow_service.respond_activity_task_completed(
+            RespondActivityTaskCompletedRequest(
+                namespace=self.client.namespace,
+                task_token=self.tokens[name, attempt],
+                identity="the agent",
             )
         )
 
