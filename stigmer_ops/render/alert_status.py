@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from stigmer_ops.render.tables import Cell, Column, FittedTable, Row, id_column, table_of
+from stigmer_ops.render.tables import (
+    Cell,
+    Column,
+    FittedTable,
+    id_column,
+    table_of,
+    table_with_notes,
+)
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 
 if TYPE_CHECKING:
@@ -118,14 +125,14 @@ def status_table(console: Console, status: Status, *, wide: bool) -> None:
 
 def _alerts_table(console: Console, status: Status, *, wide: bool) -> FittedTable:
     """A row an alert; where it has no room, what is the case stands below it."""
-    columns = [*_COLUMNS, Column("WHAT IS THE CASE"), *([Column("DASHBOARD")] if wide else [])]
-    table = table_of(
-        columns, [[*_cells(status, alert), *_more(alert, wide=wide)] for alert in status.ordered]
-    )
-    if wide or table.width <= console.width:
-        return table
+    columns = [*_COLUMNS, Column("WHAT IS THE CASE")]
+    rows = [[*_cells(status, alert), _what(alert)] for alert in status.ordered]
+    if not wide:
+        return table_with_notes(console, columns, rows)
+    dashboards = [alert.annotations.get("dashboard_url", "") for alert in status.ordered]
     return table_of(
-        _COLUMNS, [Row(_cells(status, alert), _what(alert)) for alert in status.ordered]
+        [*columns, Column("DASHBOARD")],
+        [[*row, dashboard] for row, dashboard in zip(rows, dashboards, strict=True)],
     )
 
 
@@ -138,11 +145,7 @@ def _cells(status: Status, alert: ActiveAlert) -> list[Cell]:
     ]
 
 
-def _more(alert: ActiveAlert, *, wide: bool) -> list[Cell]:
-    return [_what(alert), *([alert.annotations.get("dashboard_url", "")] if wide else [])]
-
-
-def _what(alert: ActiveAlert) -> list[tuple[str, str]]:
+def _what(alert: ActiveAlert) -> Cell:
     what = alert.annotations.get("description") or str(_labels(alert))
     return [(line, "") for line in what.splitlines()]
 

@@ -19,7 +19,7 @@ from stigmer_ops.render.output import (
     write_pieces,
 )
 from stigmer_ops.render.plan import states_text
-from stigmer_ops.render.tables import Column, id_column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_with_notes
 from stigmer_ops.render.text import rfc3339, visible
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def verification_page(
             )
             for record in shown
         )
-        console.print(table_of(_FINDINGS, cells))
+        console.print(table_with_notes(console, _FINDINGS, cells))
         if wrong > len(shown):
             console.print(f"… and {wrong - len(shown):,} more: -o jsonl has all")
         console.print()
@@ -190,7 +190,7 @@ def report_page(
 ) -> None:
     """The report for a person: totals, what was not done and why, and what stopped the run."""
     if shown:
-        console.print(table_of(_TROUBLES, (_cells(each) for each in shown)))
+        console.print(table_with_notes(console, _TROUBLES, (_cells(each) for each in shown)))
         rest = sum(count for state, count in states.items() if state.troubling) - len(shown)
         if rest > 0:
             console.print(f"… and {rest:,} more: --report FILE has all")

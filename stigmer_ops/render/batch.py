@@ -12,7 +12,7 @@ from stigmer_ops.handshake.plan_outcome import RowState
 from stigmer_ops.render.apply import totals
 from stigmer_ops.render.output import Record
 from stigmer_ops.render.plan import states_text
-from stigmer_ops.render.tables import Column, id_column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_with_notes
 from stigmer_ops.render.text import rfc3339, visible
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def list_page(console: Console, records: Sequence[Record]) -> None:
         )
         for record in records
     )
-    console.print(table_of(_LIST, cells))
+    console.print(table_with_notes(console, _LIST, cells))
     if any(record["pages_left_open"] for record in records):
         console.print("pages that are left open end by: stigmer-ops batch cancel BATCH --reason …")
 
@@ -164,7 +164,7 @@ def batch_page(
         )
     if troubles:
         console.print()
-        console.print(table_of(_TROUBLES, (_cells(each) for each in troubles)))
+        console.print(table_with_notes(console, _TROUBLES, (_cells(each) for each in troubles)))
     if more:
         console.print(f"… and {more:,} more: -o json has all")
 

@@ -77,6 +77,17 @@ def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Cell] | Row]) ->
     )
 
 
+def table_with_notes(
+    console: Console, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]
+) -> FittedTable:
+    """A table whose last column stands below each row, where the terminal is too narrow for it."""
+    whole = list(rows)
+    table = table_of(columns, whole)
+    if table.width <= console.width:
+        return table
+    return table_of(columns[:-1], [Row(row[:-1], _lines(row[-1])) for row in whole])
+
+
 class FittedTable:
     """A table that fits itself to the terminal when it is printed.
 
@@ -194,6 +205,13 @@ def _narrowed(natural: dict[int, int], floors: dict[int, int], room: int) -> dic
 def _total(widths: Iterable[int]) -> int:
     taken = [width for width in widths if width]
     return sum(taken) + GAP * max(len(taken) - 1, 0)
+
+
+def _lines(cell: Cell) -> list[tuple[str, str]]:
+    if isinstance(cell, list):
+        return cell
+    line = cell if isinstance(cell, tuple) else (cell, "")
+    return [line] if line[0] else []
 
 
 def _text(cell: Cell) -> Text:

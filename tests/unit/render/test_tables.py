@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from stigmer_ops.render.output import console
-from stigmer_ops.render.tables import Cell, Column, FittedTable, Row, id_column, table_of
+from stigmer_ops.render.tables import (
+    Cell,
+    Column,
+    FittedTable,
+    Row,
+    id_column,
+    table_of,
+    table_with_notes,
+)
 
 PROSE = "the agent has waited for its runner since the morning"
 DIGEST = "0123456789abcdef" * 4
@@ -86,6 +94,25 @@ def test_lines_below_a_row_span_the_table_and_leave_its_columns_alone() -> None:
     assert all(line.startswith("    ") for line in lines[2:])
     assert " ".join(line.strip() for line in lines[2:]) == f"{PROSE} run {DIGEST}"
     assert lines[-1] == "    " + DIGEST
+
+
+def test_the_last_column_stands_below_its_rows_where_it_has_no_room() -> None:
+    columns = [Column("ROW", "right", fold=False), Column("WHY")]
+    rows: list[list[Cell]] = [["1", PROSE], ["2", ("", "dim")], ["3", [("a", ""), ("b", "")]]]
+    screen = Console(file=io.StringIO(), width=40)
+    narrow = drawn(table_with_notes(screen, columns, rows), 40)
+    assert narrow == [
+        "ROW",
+        "  1",
+        "    the agent has waited for its runner",
+        "    since the morning",
+        "  2",
+        "  3",
+        "    a",
+        "    b",
+    ]
+    screen.width = 80
+    assert drawn(table_with_notes(screen, columns, rows), 80)[1] == f"  1  {PROSE}"
 
 
 def test_a_terminal_shows_a_long_id_whole_through_the_console_of_the_commands() -> None:
