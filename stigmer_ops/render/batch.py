@@ -24,7 +24,7 @@ _LIST = (
     id_column("BATCH"),
     Column("STATUS", fold=False),
     Column("ROWS", "right", fold=False),
-    Column("NAMESPACE", spared=1),
+    Column("NAMESPACE", fold=False, spared=1),
     Column("STARTED", fold=False),
     Column("BY"),
     Column("REASON"),
