@@ -98,7 +98,7 @@ async def _from(
         source = f"the callback's input in {execution.workflow_id}"
         return Delivery(execution, source, result=arguments["Result"])
     if said is not None and said.phase == "EXECUTION_COMPLETED":
-        return _completed(execution, events, said)
+        return completed(execution, callback.edition, said)
     if said is not None:
         failure = said.error or said.phase
         return Delivery(execution, "what the Stigmer service says of it", failure=failure)
@@ -112,17 +112,25 @@ async def _from(
     )
 
 
-def _completed(
-    execution: StigmerExecution, events: CallbackEvents, said: ExecutionStatus
+def completed(
+    execution: StigmerExecution, edition: Edition | None, said: ExecutionStatus
 ) -> Delivery:
+    """What an edition would have delivered of an execution that the service says has completed.
+
+    Raises:
+        RefusedError: JSON cannot hold it: an output may be NaN, or nested as deep as it likes.
+    """
     source = "what the Stigmer service says of it"
-    if events.callback.edition is Edition.JAVA:
+    try:
+        # Go's encoding/json writes the names and enum numbers of the .proto file.
+        value = json_format.MessageToDict(
+            said.message, preserving_proto_field_name=True, use_integers_for_enums=True
+        )
+        known = json_format.ParseDict(value, type(said.message)())
+    except (json_format.Error, RecursionError) as error:
+        raise _refused(execution, "has a result that JSON cannot hold") from error
+    if edition is Edition.JAVA:
         return Delivery(execution, source, said.message)
-    # Go's encoding/json writes the names and enum numbers of the .proto file.
-    value = json_format.MessageToDict(
-        said.message, preserving_proto_field_name=True, use_integers_for_enums=True
-    )
-    known = json_format.ParseDict(value, type(said.message)())
     incomplete = known.ByteSize() < said.message.ByteSize()
     return Delivery(execution, source, value, incomplete=incomplete)
 
