@@ -146,6 +146,7 @@ def test_every_command_that_talks_to_temporal_is_tried() -> None:
         for name, found in commands()
         if declaration(found).option_sets & {Connection, Connections}
     }
+    assert TRIED_BY.keys() <= globals().keys()
     assert talking == READS.keys() | ELSEWHERE.keys() | set().union(*TRIED_BY.values())
 
 
