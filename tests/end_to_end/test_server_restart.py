@@ -101,18 +101,17 @@ class World:
         return started(*arguments, variables=variables, directory=self.folder)
 
 
-@pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("restart")
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with TemporalServer(
-        namespaces=(READING, WRITING), db_filename=folder / "temporal.db"
+        namespaces=(READING, WRITING), db_filename=tmp_path / "temporal.db"
     ) as server:
         for namespace, count in ((READING, READ), (WRITING, WRITTEN)):
             client = await Client.connect(server.address, namespace=namespace)
             await start_waiting(client, count)
             while (await client.count_workflows("")).count < count:  # noqa: ASYNC110 - visibility tells nobody that it has caught up
                 await asyncio.sleep(0.1)
-        yield World(server, folder)
+        yield World(server, tmp_path)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -172,19 +171,3 @@ async def test_commands_outlast_it_and_writes_are_made_once(world: World) -> Non
         assert (last["complete"], last["pending"]) == (True, READ)
     assert applying.document["totals"]["done"] == WRITTEN
     assert found == {1: WRITTEN}
-
-
-async def test_server_that_does_not_come_back_is_told_with_what_was_read(world: World) -> None:
-    async with (
-        world.command(READING, "pending", "list", *SLOWLY, "-o", "jsonl") as listing,
-        world.command(READING, "diagnose", *SLOWLY) as diagnosis,
-    ):
-        await until(lambda: len(listing.out) > 5)
-        await world.server.stop()
-        codes = [await each.ended() for each in (listing, diagnosis)]
-    await world.server.start()
-
-    assert codes == [ExitCode.UNAVAILABLE] * 2
-    assert 5 < len(listing.documents) < READ
-    assert json.loads(listing.err[-1])["next"] == "stigmer-ops config show; then try again"
-    assert any(line.startswith("  next: ") for line in diagnosis.err), diagnosis.err
