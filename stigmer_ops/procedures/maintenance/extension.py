@@ -201,18 +201,14 @@ class Extended:
     until: datetime | None
 
 
-def extended_by(folder: Path) -> Iterator[Extended]:
-    """The activities that the window in `folder` has extended, or may have.
+def extended_by(folder: Path, which: Round) -> Iterator[Extended]:
+    """The activities that a round of the window in `folder` has extended, or may have.
 
     Raises:
         StigmerOpsError: Plan, journal or snapshot cannot be read.
     """
-    for which in (FIRST, LATE):
-        if (folder / which.plan).exists():
-            yield from _extended_in(folder, which)
-
-
-def _extended_in(folder: Path, which: Round) -> Iterator[Extended]:
+    if not (folder / which.plan).exists():
+        return
     touched: dict[ActivityKey, datetime | None] = {}
     with _opened(folder / which.plan) as (plan, journal):
         for numbered in plan.rows():

@@ -89,6 +89,8 @@ EXTEND_LATECOMERS: Step[World] = Step(
     page=_PAGE,
     precondition=extension.obstacle,
     act=extension.extend_latecomers,
+    undo=restoration.restore_latecomers,
+    undo_sentence="Put the timeouts of those back, too",
 )
 AWAIT_WORKERS: Step[World] = Step(
     id="workers-back",
@@ -126,7 +128,7 @@ MAINTENANCE: Procedure[World] = Procedure(
     end=(
         *undoing(SCALE_DOWN, THROTTLE),
         *doing(AWAIT_WORKERS, REGISTRATIONS),
-        *undoing(EXTEND, SILENCE),
+        *undoing(EXTEND_LATECOMERS, EXTEND, SILENCE),
         *doing(RECONCILE, NEWCOMERS),
     ),
 )

@@ -19,7 +19,7 @@ from stigmer_ops.handshake.extension import TimeoutChange, deadline_moved_to
 from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.procedures.apply.engine import target_of
 from stigmer_ops.procedures.audited_timeouts import timeout_parameters
-from stigmer_ops.procedures.maintenance.extension import Extended, extended_by
+from stigmer_ops.procedures.maintenance.extension import FIRST, LATE, Extended, Round, extended_by
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
 from stigmer_ops.procedures.runner.step import StepResult, done
@@ -65,6 +65,16 @@ class Restoration:
 
 
 async def restore(world: World, record: StepRecord) -> StepResult:
+    """Put back the timeouts of what the window has extended first; as `_restore`."""
+    return await _restore(world, record, FIRST)
+
+
+async def restore_latecomers(world: World, record: StepRecord) -> StepResult:
+    """Put back the timeouts of what it has extended at its end; as `_restore`."""
+    return await _restore(world, record, LATE)
+
+
+async def _restore(world: World, record: StepRecord, which: Round) -> StepResult:
     """Put back the timeouts of every extended activity that can live with them.
 
     What cannot keeps the longer ones: they end nothing early. It is the same however often it is
@@ -76,7 +86,7 @@ async def restore(world: World, record: StepRecord) -> StepResult:
     """
     namespace_id = await world.systems.external.namespace_id()
     counts: Counter[Restored] = Counter()
-    todo = list(extended_by(record.folder))
+    todo = list(extended_by(record.folder, which))
     for batch in _batches(todo):
         judged = await asyncio.gather(*(_judged(world, one, namespace_id) for one in batch))
         wanted = [one for one in judged if isinstance(one, Restoration)]
