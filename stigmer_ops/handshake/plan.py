@@ -14,12 +14,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.case import Diagnosis
 from stigmer_ops.handshake.remedies import extension_of
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.handshake.verdicts import Action, Severity
 from stigmer_ops.untrusted.json_text import harmless_json
 
@@ -114,8 +115,7 @@ class PlanHeader:
             "namespace": self.namespace,
             "namespace_id": self.namespace_id,
             "address": self.address,
-            "created_time": time
-            and time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "created_time": time and timestamp(time, "seconds"),
             "sha256": tally.sha256,
             "counts": tally.counts,
         }

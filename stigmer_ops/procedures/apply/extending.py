@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -13,6 +13,7 @@ from stigmer_ops.handshake.extension import NO_DEADLINE, TimeoutChange, deadline
 from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.apply.deeds import Content
 from stigmer_ops.procedures.audited_timeouts import timeout_parameters
 from stigmer_ops.temporal import respond
@@ -69,7 +70,8 @@ class Extension:
             return _NOT_EXTENDABLE
         if until is None or deadline.time < until:
             return None
-        return RowOutcome(RowState.DONE, f"its deadline is {_time(deadline.time)}")
+        told = timestamp(deadline.time, "seconds")
+        return RowOutcome(RowState.DONE, f"its deadline is {told}")
 
     async def content(
         self, row: PlanRow, fence: AttemptFence, until: datetime | None
@@ -86,7 +88,8 @@ class Extension:
         wanted = until or activity.deadline.time + timedelta(seconds=row.extend_by_seconds)
         change = deadline_moved_to(activity, wanted)
         parameters = timeout_parameters(change, plan_sha256=self._sha256)
-        effect = f"moves its deadline from {_time(activity.deadline.time)} to {_time(wanted)}"
+        before, after = timestamp(activity.deadline.time, "seconds"), timestamp(wanted, "seconds")
+        effect = f"moves its deadline from {before} to {after}"
         return Content(change, parameters, effect, until=wanted)
 
     async def _pending(self, fence: AttemptFence) -> PendingActivity:
@@ -136,7 +139,3 @@ class Extension:
         """
         assert isinstance(content.body, TimeoutChange)
         return await respond.extend(self._frontend, fence, content.body, identity=identity)
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

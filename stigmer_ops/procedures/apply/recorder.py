@@ -13,13 +13,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from stigmer_ops.audit import AuditTrail, Entry, Outcome, Result
 from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.apply.journal import Journal, JournalLine, intent_line, outcome_line
 
 GATHERING = timedelta(milliseconds=15)
@@ -100,7 +101,7 @@ class Recorder:
         """
         written = asyncio.get_running_loop().create_future()
         line = intent_line(
-            row, operation_id=str(entry.operation_id), time=self._time(), until=until
+            row, operation_id=str(entry.operation_id), time=timestamp(self._now()), until=until
         )
         self._put(_Item(line, entry, written))
         await written
@@ -124,7 +125,9 @@ class Recorder:
             written: Resolved when it is on disk, or with the error that keeps it from there.
         """
         operation_id = "" if entry is None else str(entry.operation_id)
-        line = outcome_line(row, outcome, operation_id=operation_id, time=self._time(), until=until)
+        line = outcome_line(
+            row, outcome, operation_id=operation_id, time=timestamp(self._now()), until=until
+        )
         closing = None if entry is None else entry.closing(_audited(outcome))
         self._put(_Item(None if outcome.in_doubt else line, closing, written))
 
@@ -135,9 +138,6 @@ class Recorder:
             return
         self._items.append(item)
         self._wake.set()
-
-    def _time(self) -> str:
-        return self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     async def _write_groups(self) -> None:
         while not (self._closing and not self._items):

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from stigmer_ops.audit import AuditTrail, Intent, Parameters
 from stigmer_ops.diagnosis.diagnose import Systems
@@ -14,6 +14,7 @@ from stigmer_ops.errors import NOTHING_SENT, RefusedError
 from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.handshake.identity import LIMIT
 from stigmer_ops.handshake.plan import PlanHeader, PlanRow, mark_of
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.apply.deeds import Content
 from stigmer_ops.procedures.apply.engine import Limits, PlanRun, target_of
 from stigmer_ops.procedures.apply.journal import Journal, JournalLine
@@ -134,7 +135,7 @@ async def plan_run(
 def _run_line(operator: Operator, identity: str, limits: Limits, time: datetime) -> JournalLine:
     record = {
         "kind": "ApplyRun",
-        "time": time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "time": timestamp(time, "seconds"),
         "operator": operator.name,
         "host": operator.host,
         "pid": os.getpid(),

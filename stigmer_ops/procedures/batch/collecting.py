@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.apply.journal import Journal, JournalLine, intent_line
 from stigmer_ops.procedures.batch.messages import (
     CLOSE,
@@ -86,7 +87,7 @@ async def collect(
     stopped = "the batch workflow was terminated" if result is None else result.stopped
     end = {
         "kind": COLLECTED,
-        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "time": timestamp(now, "seconds"),
         "key": batch.key,
         "stopped": stopped,
     }
@@ -114,7 +115,7 @@ async def _page_records(frontend: Frontend, batch: BatchPlan, page: int) -> list
 
 
 def _in_doubt(batch: BatchPlan, numbers: list[int], now: datetime) -> list[Record]:
-    time = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = timestamp(now)
     head = batch_id(batch.author.sha256)
     return [
         intent_line(

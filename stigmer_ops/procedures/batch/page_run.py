@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from stigmer_ops.audit import Entry, Intent, Parameters
@@ -14,6 +14,7 @@ from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.handshake.fence import AttemptFence
 from stigmer_ops.handshake.plan import PlanRow
 from stigmer_ops.handshake.plan_outcome import RowOutcome, RowState
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.apply.brake import Brake
 from stigmer_ops.procedures.apply.canary import doubt_about, prove_some
 from stigmer_ops.procedures.apply.deeds import Content
@@ -232,13 +233,12 @@ def page_record(
     number: int, row: PlanRow, outcome: RowOutcome, *, operation: str, time: datetime, until: str
 ) -> Record:
     """What a page keeps of a row."""
-    moment = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     cut = replace(outcome, detail=outcome.detail[:TEXT_LIMIT], by=outcome.by[:TEXT_LIMIT])
     if outcome.in_doubt:
-        line = intent_line(number, operation_id=operation, time=moment, until=until)
+        line = intent_line(number, operation_id=operation, time=timestamp(time), until=until)
         named: Record = {"detail": cut.detail}
     else:
-        line = outcome_line(number, cut, operation_id=operation, time=moment, until=until)
+        line = outcome_line(number, cut, operation_id=operation, time=timestamp(time), until=until)
         named = {}
     if outcome.state.troubling:
         named |= {

@@ -18,6 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.workflow import ActivityCancellationType
 
 from stigmer_ops.handshake.plan_outcome import RowState
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.apply.journal import intent_line
 from stigmer_ops.procedures.batch.messages import (
@@ -133,7 +134,7 @@ class BatchPage:
         return intent_line(
             number,
             operation_id=str(operation_id(head.batch_id, head.key, number)),
-            time=workflow.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=timestamp(workflow.now()),
             until=self._deadlines.get(str(number), ""),
         ).record
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stigmer_ops.errors import NOTHING_SENT, RefusedError
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.apply.engine import Limits
 from stigmer_ops.procedures.apply.journal import Journal, JournalLine
 from stigmer_ops.procedures.apply.run import Operator, identity_in
@@ -174,7 +175,7 @@ async def planned_batch(
             pages_at_once=slots,
             lost_after_seconds=settings.worker_lost_after.total_seconds(),
         ),
-        started=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        started=timestamp(now, "seconds"),
     )
 
 

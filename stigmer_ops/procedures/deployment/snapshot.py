@@ -12,6 +12,7 @@ from typing import Any
 from stigmer_ops.errors import InputError
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.summary import Summary
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.untrusted.json_text import json_value
 
 SCHEMA_VERSION = 1
@@ -47,9 +48,8 @@ class Snapshot:
 
     def record(self) -> dict[str, Any]:
         """Ready for JSON."""
-        stamp = self.time.astimezone(UTC).isoformat(timespec="milliseconds")
         return {
-            "time": stamp.replace("+00:00", "Z"),
+            "time": timestamp(self.time),
             "namespace": self.namespace,
             "pending": self.pending,
             "by_age": dict(self.by_age),

@@ -13,6 +13,7 @@ from typing import IO, Any
 from stigmer_ops.errors import InputError, UnavailableError
 from stigmer_ops.handshake.activity import ActivityState, PendingActivity, Timeouts
 from stigmer_ops.handshake.scan_report import ScanReport
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.maintenance.forecast import Outlook, forecast
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
@@ -193,4 +194,4 @@ def _time(text: str) -> datetime:
 
 def _stamp(time: datetime | None) -> str | None:
     """To the microsecond: a deadline is computed from it again."""
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if time is None else timestamp(time, "microseconds")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from stigmer_ops.audit import AuditTrail
 from stigmer_ops.diagnosis.diagnose import Systems
 from stigmer_ops.handshake.selection import Selection
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.monitoring.alertmanager import Alertmanager
 from stigmer_ops.procedures.apply.run import Operator
 from stigmer_ops.procedures.kubectl import Kubectl
@@ -93,8 +94,8 @@ class Window:
         """The window as a journal keeps it."""
         return {
             "kind": self.kind.value,
-            "begin": _stamp(self.begin),
-            "end": _stamp(self.end),
+            "begin": timestamp(self.begin),
+            "end": timestamp(self.end),
             "margin_seconds": self.margin.total_seconds(),
             "throttle": self.throttle,
             "throttled_queues": list(self.throttled_queues),
@@ -159,7 +160,3 @@ class World:
     alertmanager: Alertmanager | None
     kubectl: Kubectl
     patience: timedelta = timedelta(minutes=5)
-
-
-def _stamp(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,13 +13,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from stigmer_ops.audit.file import append_durably, open_locked
 from stigmer_ops.errors import ExitCode, RefusedError, StigmerOpsError
+from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.procedures.runner.step import StepResult, StepState
 from stigmer_ops.untrusted.json_text import json_value
 
@@ -117,7 +118,7 @@ class ProcedureJournal:
                 "schema_version": SCHEMA_VERSION,
                 "kind": "ProcedureJournal",
                 "procedure": procedure,
-                "time": _stamp(time),
+                "time": timestamp(time),
                 "parameters": dict(parameters),
             }
         )
@@ -134,7 +135,7 @@ class ProcedureJournal:
             {
                 "kind": "TaskBegun",
                 "task": key,
-                "time": _stamp(time),
+                "time": timestamp(time),
                 "operation_id": str(before.operation_id if cut_off else uuid4()),
                 **({"confirmed": True} if confirmed else {}),
             }
@@ -147,7 +148,9 @@ class ProcedureJournal:
         Raises:
             ProcedureJournalError: It cannot be written.
         """
-        self._append({"kind": "TaskNoted", "task": key, "time": _stamp(time), "note": dict(note)})
+        self._append(
+            {"kind": "TaskNoted", "task": key, "time": timestamp(time), "note": dict(note)}
+        )
 
     def end(self, key: str, result: StepResult, time: datetime) -> None:
         """Write down what became of a task.
@@ -159,7 +162,7 @@ class ProcedureJournal:
             {
                 "kind": "TaskEnded",
                 "task": key,
-                "time": _stamp(time),
+                "time": timestamp(time),
                 "state": result.state.value,
                 "detail": result.detail,
                 "data": dict(result.data),
@@ -356,7 +359,3 @@ def next_run(parent: Path) -> Path:
     """
     known = runs(parent)
     return parent / f"{int(known[-1].name) + 1 if known else 1:04d}"
-
-
-def _stamp(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
