@@ -91,15 +91,21 @@ async def applied_and_killed(
     They count from the start of the command, or from its first line in the journal.
     """
     process = await command(server, plan, "--rps", "60", "-o", "jsonl")
-    size = length(plan)
-    while from_first_row and process.returncode is None and length(plan) == size:  # noqa: ASYNC110 - another process writes it
-        await asyncio.sleep(0.01)
+    if from_first_row:
+        await begun(process, plan)
     await asyncio.sleep(after)
     running = process.returncode is None
     if running:
         process.kill()
     await process.communicate()
     return running
+
+
+async def begun(process: asyncio.subprocess.Process, plan: Path) -> None:
+    """Wait until a run that was just started writes into the journal, or has ended."""
+    size = length(plan)
+    while process.returncode is None and length(plan) == size:  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.01)
 
 
 def length(plan: Path) -> int:
@@ -110,7 +116,8 @@ def length(plan: Path) -> int:
 async def restarted_while_applying(server: TemporalServer, plan: Path) -> None:
     """Restart the server under a run, which is to survive it."""
     process = await command(server, plan, "--rps", "20", "--max", "30", "-o", "jsonl")
-    await asyncio.sleep(1.5)
+    await begun(process, plan)
+    await asyncio.sleep(0.3)
     await server.stop()
     await server.start()
     out, err = await asyncio.wait_for(process.communicate(), 60)
