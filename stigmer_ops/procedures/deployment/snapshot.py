@@ -14,6 +14,7 @@ from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.summary import Summary
 from stigmer_ops.handshake.timestamps import timestamp
 from stigmer_ops.untrusted.json_text import json_value
+from stigmer_ops.whole_files import write_whole
 
 SCHEMA_VERSION = 1
 KIND = "DeploymentSnapshot"
@@ -65,7 +66,7 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
     """
     whole = {"schema_version": SCHEMA_VERSION, "kind": KIND, **snapshot.record()}
     try:
-        path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+        write_whole(path, [json.dumps(whole, indent=2).encode() + b"\n"], overwrite=True)
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror}", not_done="there is no snapshot"
