@@ -329,20 +329,25 @@ async def test_corrupt_payload_is_counted_and_harms_no_other(isolated_sandbox: S
 async def test_worker_that_stops_is_a_poller_less(isolated_sandbox: Sandbox) -> None:
     stale = {"STIGMER_OPS_THRESHOLDS_POLLER_STALE_AFTER": "20s"}
     watcher = Watcher({**isolated_sandbox.environment(), **stale})
-    await watcher.cycle()
     labels = {"task_queue": "agent_execution_runner", "task_type": "activity"}
-    assert watcher.page.value(m.POLLERS.name, **labels) == 1
+
+    async def until(pollers: int, *, backlog: bool = False) -> None:
+        """Until that many are seen: a worker that has just started may not have polled yet."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await watcher.cycle()
+            while watcher.page.value(m.POLLERS.name, **labels) != pollers or (
+                backlog and not watcher.page.value(m.QUEUE_BACKLOG.name, **labels)
+            ):
+                await watcher.cycle()
+
+    await until(1)
     await isolated_sandbox.stop_worker("runner")
     patient = {"run_timeout": LONG, "schedule_to_start": LONG}
     handshake = await isolated_sandbox.start_handshake("healthy", script=patient)
-    while watcher.page.value(m.POLLERS.name, **labels) or not watcher.page.value(
-        m.QUEUE_BACKLOG.name, **labels
-    ):
-        await watcher.cycle()
+    await until(0, backlog=True)
     await isolated_sandbox.start_worker("runner")
     await isolated_sandbox.settle(handshake, seconds=PATIENCE_SECONDS)
-    await watcher.cycle()
-    assert watcher.page.value(m.POLLERS.name, **labels) == 1
+    await until(1)
 
 
 async def test_registration_is_asked_for_only_where_that_is_allowed(
