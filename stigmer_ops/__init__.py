@@ -1,3 +1,3 @@
 """Find, explain and repair Temporal activities that wait for a Stigmer agent."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
