@@ -29,7 +29,7 @@ from stigmer_ops.procedures.maintenance.forecast import forecast
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.plan_file import PlanFile, new_plan, open_plan
 from stigmer_ops.procedures.runner.journal import StepRecord
-from stigmer_ops.procedures.runner.step import StepResult, StepState
+from stigmer_ops.procedures.runner.step import StepResult, StepState, done
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ async def extend_latecomers(world: World, record: StepRecord) -> StepResult:
     if not (record.folder / LATE.activities).exists():
         await snapshot.take_latecomers(world, record)
     count = sum(1 for _ in snapshot.read_snapshot(record.folder, LATE.activities))
+    if not count:
+        return done("nothing has begun to wait since the snapshot", {"activities": 0})
     result = await _extend(world, record, LATE)
     detail = f"{count:,} have begun to wait since the snapshot: {result.detail}"
     return replace(result, detail=detail, data={**result.data, "activities": count})
