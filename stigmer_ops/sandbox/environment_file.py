@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stigmer_ops.settings import Settings, leaves, variable_of
+from stigmer_ops.temporal.connection_origins import TLS_VARIABLES
 
 NAME = "environment"
 _KEPT = frozenset({"STIGMER_OPS_READ_ONLY", "STIGMER_OPS_OUTPUT"})
@@ -15,15 +16,7 @@ _ELSEWHERE = (
     "STIGMER_OPS_CONFIG",
     "TEMPORAL_API_KEY",
     "TEMPORAL_PROFILE",
-    "TEMPORAL_TLS",
-    "TEMPORAL_TLS_CLIENT_CERT_DATA",
-    "TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "TEMPORAL_TLS_CLIENT_KEY_DATA",
-    "TEMPORAL_TLS_CLIENT_KEY_PATH",
-    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
-    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
-    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "TEMPORAL_TLS_SERVER_NAME",
+    *TLS_VARIABLES,
     "TEMPORAL_CODEC_AUTH",
     "TEMPORAL_CODEC_ENDPOINT",
 )
