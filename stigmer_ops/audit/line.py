@@ -50,19 +50,24 @@ def digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def to_document(record: AuditRecord) -> dict[str, Any]:
-    """Return a record as JSON types: times in RFC 3339, durations in `_seconds`, no null values."""
+def to_document(record: AuditRecord, version: int = SCHEMA_VERSION) -> dict[str, Any]:
+    """Return a record as JSON types: times in RFC 3339, durations in `_seconds`, no null values.
+
+    Args:
+        record: The record.
+        version: The schema that it was, or is to be, written by.
+    """
     document: dict[str, Any] = _to_plain(AuditRecord, record)
     intent: dict[str, Any] = document.pop("intent")
-    head = {"schema_version": SCHEMA_VERSION, "phase": record.phase.value}
+    head = {"schema_version": version, "phase": record.phase.value}
     previous = {"previous": document.pop("previous")}
     opening = {name: document.pop(name) for name in ("sequence", "time", "operation_id")}
     return head | opening | intent | document | previous
 
 
-def encode(record: AuditRecord) -> bytes:
+def encode(record: AuditRecord, version: int = SCHEMA_VERSION) -> bytes:
     """Return the line of a record, without a newline."""
-    body = _ENCODER.encode(to_document(record))[:-1].encode("ascii")
+    body = _ENCODER.encode(to_document(record, version))[:-1].encode("ascii")
     return b'%s,"crc32":"%08x"}' % (body, zlib.crc32(body))
 
 
@@ -75,11 +80,15 @@ def decode(line: bytes) -> AuditRecord | Defect:
     if not isinstance(document, dict):
         return Defect.EDITED
     version = document.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if type(version) is not int or version < 1:
+        return Defect.EDITED
+    if version > SCHEMA_VERSION:
         return Defect.UNKNOWN_SCHEMA
     try:
         record = _from_document(document)
-        return record if encode(record) == line else Defect.EDITED
+        # An older record has none of the newer fields, which are all optional: it comes out again
+        # as it was, by its own version.
+        return record if encode(record, version) == line else Defect.EDITED
     except (KeyError, TypeError, ValueError, OverflowError):
         return Defect.EDITED
 

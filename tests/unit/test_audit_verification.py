@@ -182,6 +182,19 @@ def test_line_of_a_later_version_is_unknown_and_not_called_tampering(
     assert verdict(path, lines) == (SIZE + 1, Reason.UNKNOWN_SCHEMA)
 
 
+def test_line_of_an_earlier_version_is_read_as_it_was_written(
+    path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stigmer_ops.audit.line.SCHEMA_VERSION", 2)
+    assert verdict(path, lines) is None
+
+
+@pytest.mark.parametrize("version", [b"true", b"0", b'"1"', b"1.0"])
+def test_line_of_an_odd_version_is_edited(path: Path, lines: list[bytes], version: bytes) -> None:
+    lines.append(lines[-1].replace(b'"schema_version":1', b'"schema_version":' + version))
+    assert verdict(path, lines) == (SIZE + 1, Reason.EDITED)
+
+
 def test_remains_of_a_torn_write_that_were_changed_or_removed_are_found(
     path: Path, lines: list[bytes]
 ) -> None:
