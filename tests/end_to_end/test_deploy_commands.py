@@ -19,6 +19,7 @@ from stigmer_ops.settings import Monitoring, Settings
 from support.command_line import Finished, killed_at, stigmer_ops
 from support.exposition import OPEN_LABELS, Labels, lively, served
 from support.kubectl import RecordingKubectl
+from support.patient_handshakes import populate
 from support.prometheus import running_prometheus, wait_for_series
 from support.terminal import at_terminal
 from support.workers import worker
@@ -159,10 +160,9 @@ async def test_new_workers_without_the_callback_are_caught_and_roll_back(
 
 
 async def _failing(sandbox: Sandbox) -> None:
-    """Callbacks that fail, for as long as somebody looks."""
+    """Callbacks that fail, for as long as somebody looks, and no faster than the machine can."""
     while True:
-        await sandbox.populate({"callback-fails": 6}, settle=False)
-        await asyncio.sleep(1)
+        await populate(sandbox, {"callback-fails": 3})
 
 
 async def test_failing_callbacks_roll_back_exactly_what_was_deployed(
