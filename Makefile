@@ -28,7 +28,7 @@ packages:
 # longest files are of end_to_end and stand early in it: the order is kept, so that they begin first.
 UNIT    := $(PYTEST) tests/unit -n auto --dist worksteal
 SERVERS := $(PYTEST) tests/end_to_end tests/integration tests/contract --dist loadfile --no-loadscope-reorder
-JOBS    ?= 4
+JOBS    ?= 3
 
 # Tests against real servers may meet a slow moment of the machine: one that fails is tried once more,
 # and named as such in the summary.

@@ -71,7 +71,10 @@ def prepare_streams() -> None:
     for name, kind in (("stdout", _Results), ("stderr", _Messages)):
         stream = getattr(sys, name)
         if type(stream) is io.TextIOWrapper:
-            setattr(sys, name, _made(kind, stream))
+            made = _made(kind, stream)
+            setattr(sys, name, made)
+            # Textual draws on this one, and shutil asks it for the size of the terminal.
+            setattr(sys, f"__{name}__", made)
 
 
 def _have_all() -> None:

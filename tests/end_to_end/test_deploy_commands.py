@@ -331,8 +331,7 @@ async def test_workers_that_may_not_be_asked_are_not_known_to_be_well(
     assert refused.code == 4
     done = await deploy(variables, "verify", "--no-smoke", "--for", "0s", "-o", "json")
     assert (done.code, limits(done.json)["workers"]) == (3, "unknown")
-    (reason,) = done.json["reasons"]
-    assert reason.startswith("workers is not known: no worker of ")
+    assert done.json["reasons"][0].startswith("workers is not known: no worker of ")
 
 
 def _slow(metric: Metric, labels: Labels, elapsed: float) -> float:
