@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from benchmarks.pending import PYTHON, Bench, describe_all, measure
     from benchmarks.timing import median
     from stigmer_ops.exporter.cycle import Exporter
-    from stigmer_ops.exporter.pending import PendingTracker
+    from stigmer_ops.exporter.pending.tracker import PendingTracker
     from stigmer_ops.sandbox.many import start_waiting
     from stigmer_ops.sandbox.server import TemporalServer
     from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE, Settings

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stigmer_ops.diagnosis.diagnose import Systems
-from stigmer_ops.exporter.live import LiveReader
+from stigmer_ops.exporter.live.reader import LiveReader
 from stigmer_ops.handshake.live import Choice
 from stigmer_ops.render.watch.app import WatchApp
 from stigmer_ops.render.watch.source import Manner

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from stigmer_ops.exporter.cycle import Exporter
     from stigmer_ops.exporter.log import Log
-    from stigmer_ops.exporter.web import Listen
+    from stigmer_ops.exporter.web.server import Listen
     from stigmer_ops.settings import Settings
     from stigmer_ops.temporal.frontend import Frontend
 
@@ -140,7 +140,7 @@ def _settings(
 
 
 def _address(text: str) -> Listen:
-    from stigmer_ops.exporter.web import Listen
+    from stigmer_ops.exporter.web.server import Listen
 
     try:
         return Listen.parse(text)
@@ -222,8 +222,8 @@ async def _serve(
     log: Log,
 ) -> ExitCode:
     from stigmer_ops.exporter.log import Event, Level
-    from stigmer_ops.exporter.web import served
-    from stigmer_ops.exporter.web_config import WebConfigFile
+    from stigmer_ops.exporter.web.config import WebConfigFile
+    from stigmer_ops.exporter.web.server import served
 
     file = None if web_config is None else WebConfigFile(web_config)
     with served(where, running.registry, running.condition, log, web_config=file) as url:

@@ -18,7 +18,7 @@ from stigmer_ops.handshake.selection import SortKey
 from stigmer_ops.render.output import OutputFormat, write_line, write_text
 
 if TYPE_CHECKING:
-    from stigmer_ops.exporter.live import LiveReader
+    from stigmer_ops.exporter.live.reader import LiveReader
     from stigmer_ops.handshake.live import Live
     from stigmer_ops.render.watch.source import Manner
 
@@ -98,7 +98,7 @@ async def watch(
     if every < timedelta(seconds=1):
         raise UsageError("--interval is less than a second", next_step="--interval 1s, or more")
     _refuse_documents(invocation.output)
-    from stigmer_ops.exporter.live import LiveReader
+    from stigmer_ops.exporter.live.reader import LiveReader
     from stigmer_ops.handshake.live import Choice
     from stigmer_ops.render.watch.source import Manner
 

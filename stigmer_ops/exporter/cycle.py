@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stigmer_ops import __version__
 from stigmer_ops.errors import InputError, StigmerOpsError
-from stigmer_ops.exporter.callbacks_totals import Totals
+from stigmer_ops.exporter.callbacks.totals import Totals
 from stigmer_ops.exporter.collector import CatalogueCollector, registry_of
 from stigmer_ops.exporter.external_namespace import ExternalNamespace
 from stigmer_ops.exporter.keeping import Keeper
@@ -19,7 +19,7 @@ from stigmer_ops.exporter.log import Health, Log
 from stigmer_ops.exporter.queues import QueueNamespace
 from stigmer_ops.exporter.readings import EXPORTED, Distribution, Readings, zeros
 from stigmer_ops.exporter.stigmer_namespace import StigmerNamespace
-from stigmer_ops.exporter.web import Condition
+from stigmer_ops.exporter.web.server import Condition
 from stigmer_ops.handshake.workers import ExpectedQueue
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.settings import Settings

@@ -8,8 +8,8 @@ from datetime import datetime
 from stigmer_ops.exporter.keeping import Keeper
 from stigmer_ops.exporter.link import Link
 from stigmer_ops.exporter.log import Event, Health, Level, Log
-from stigmer_ops.exporter.pending import PendingTracker
-from stigmer_ops.exporter.pending_summary import PendingSummary
+from stigmer_ops.exporter.pending.summary import PendingSummary
+from stigmer_ops.exporter.pending.tracker import PendingTracker
 from stigmer_ops.exporter.readings import Distribution, Readings
 from stigmer_ops.exporter.stigmer_namespace import StigmerNamespace
 from stigmer_ops.monitoring.catalogue import metrics as m

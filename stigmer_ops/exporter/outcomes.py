@@ -17,8 +17,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.service import RPCError, RPCStatusCode
 
-from stigmer_ops.exporter.callbacks_news import Service
-from stigmer_ops.exporter.pending_records import SAME_TIME, Run, TrackedActivity, time_of
+from stigmer_ops.exporter.callbacks.news import Service
+from stigmer_ops.exporter.pending.records import SAME_TIME, Run, TrackedActivity, time_of
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.fan_out import each_of, fan_out

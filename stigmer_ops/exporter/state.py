@@ -22,8 +22,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from stigmer_ops.errors import InputError, StigmerOpsError, UnavailableError
-from stigmer_ops.exporter.callbacks_feed import Watermark
-from stigmer_ops.exporter.callbacks_totals import Totals
+from stigmer_ops.exporter.callbacks.feed import Watermark
+from stigmer_ops.exporter.callbacks.totals import Totals
 from stigmer_ops.untrusted.json_text import json_value
 
 KIND = "stigmer-ops/exporter-state"

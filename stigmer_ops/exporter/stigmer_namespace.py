@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from stigmer_ops.errors import DeniedError
-from stigmer_ops.exporter.callbacks import CallbackReader
-from stigmer_ops.exporter.callbacks_feed import OVERLAP
-from stigmer_ops.exporter.callbacks_news import CallbackNews
+from stigmer_ops.exporter.callbacks.feed import OVERLAP
+from stigmer_ops.exporter.callbacks.news import CallbackNews
+from stigmer_ops.exporter.callbacks.reader import CallbackReader
 from stigmer_ops.exporter.keeping import Keeper
 from stigmer_ops.exporter.link import Link
 from stigmer_ops.exporter.log import Health, Log
-from stigmer_ops.exporter.pending import PendingTracker
+from stigmer_ops.exporter.pending.tracker import PendingTracker
 from stigmer_ops.exporter.readings import Labels, Readings
 from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.monitoring.catalogue import metrics as m

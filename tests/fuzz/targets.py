@@ -18,7 +18,7 @@ from fuzz.target import Target, from_answer, from_file
 from stigmer_ops.audit.verification import verify
 from stigmer_ops.errors import StigmerOpsError
 from stigmer_ops.exporter.state import StateFile
-from stigmer_ops.exporter.web_config import parse as parse_web_config
+from stigmer_ops.exporter.web.config import parse as parse_web_config
 from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.registration import parse_not_registered
 from stigmer_ops.handshake.token import damage_of, read_form

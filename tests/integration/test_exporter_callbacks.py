@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
-from stigmer_ops.exporter.callbacks_news import Link
+from stigmer_ops.exporter.callbacks.news import Link
 from stigmer_ops.handshake.execution import Edition, TokenState
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.awaiting import Awaiting, awaiting

@@ -15,8 +15,8 @@ import temporalio.converter
 from temporalio.client import Client
 
 from stigmer_ops.errors import StigmerOpsError, UnavailableError
-from stigmer_ops.exporter.callbacks import TRIES
-from stigmer_ops.exporter.callbacks_feed import OVERLAP
+from stigmer_ops.exporter.callbacks.feed import OVERLAP
+from stigmer_ops.exporter.callbacks.reader import TRIES
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.codec_server import CodecServer
 from support.awaiting import Awaiting, awaiting

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from stigmer_ops.exporter.web import Listen, served
+from stigmer_ops.exporter.web.server import Listen, served
 from stigmer_ops.monitoring.catalogue import catalogue
 from stigmer_ops.monitoring.catalogue import expressions as e
 from stigmer_ops.monitoring.catalogue import metrics as m

@@ -75,7 +75,7 @@ async def test_an_index_that_lags_takes_nothing_away(
     kept, ended = [await started(tracking) for _ in range(2)]
     await ended.complete(ended.token)
     monkeypatch.setattr(
-        "stigmer_ops.exporter.pending_round.workflow_query",
+        "stigmer_ops.exporter.pending.round.workflow_query",
         lambda *_: "WorkflowType = 'none' AND ExecutionStatus = 'Running'",
     )
 

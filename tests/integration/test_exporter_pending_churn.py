@@ -29,8 +29,8 @@ from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from stigmer_ops.exporter.pending import PendingTracker
-from stigmer_ops.exporter.pending_records import Run, time_of
+from stigmer_ops.exporter.pending.records import Run, time_of
+from stigmer_ops.exporter.pending.tracker import PendingTracker
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.execution import Edition

@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from stigmer_ops.errors import DeniedError
 from stigmer_ops.exporter.outcomes import EndedActivity
-from stigmer_ops.exporter.pending import PendingTracker
+from stigmer_ops.exporter.pending.tracker import PendingTracker
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.execution import Edition

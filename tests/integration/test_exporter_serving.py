@@ -19,12 +19,12 @@ import pytest
 import trustme
 
 from stigmer_ops.errors import UsageError
-from stigmer_ops.exporter import web
 from stigmer_ops.exporter.collector import CatalogueCollector, registry_of
 from stigmer_ops.exporter.log import Event
 from stigmer_ops.exporter.readings import EXPORTED, Series, zeros
-from stigmer_ops.exporter.web import Condition, Listen, served
-from stigmer_ops.exporter.web_config import WebConfigFile
+from stigmer_ops.exporter.web import server
+from stigmer_ops.exporter.web.config import WebConfigFile
+from stigmer_ops.exporter.web.server import Condition, Listen, served
 from stigmer_ops.monitoring.catalogue import metrics as m
 
 WELL = Condition(alive=True, ready=True, facts={"namespace <orders>": "read"})
@@ -190,7 +190,7 @@ def connected(one: Endpoint) -> socket.socket:
 def test_silent_and_slow_clients_hold_up_nobody_and_are_cut_off(
     plain: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "CONNECTION_SECONDS", 1.0)
+    monkeypatch.setattr(server, "CONNECTION_SECONDS", 1.0)
     with connected(plain) as silent, connected(plain) as dripping:
         dripping.sendall(b"GET /metrics HTTP/1.1\r\nX-A")
         began = time.monotonic()
@@ -209,7 +209,7 @@ def test_silent_and_slow_clients_hold_up_nobody_and_are_cut_off(
 def test_client_that_does_not_read_is_cut_off(
     plain: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "CONNECTION_SECONDS", 1.0)
+    monkeypatch.setattr(server, "CONNECTION_SECONDS", 1.0)
     more_than_any_buffer: Series = {("orders", f"queue-{n}", "T" * 200): 1.0 for n in range(30_000)}
     plain.collector.publish("many", {m.PENDING_BY_TASK_QUEUE: more_than_any_buffer})
     with socket.socket() as deaf:
@@ -226,7 +226,7 @@ def test_client_that_does_not_read_is_cut_off(
 def test_too_many_connections_are_closed_and_room_comes_back(
     plain: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "CONNECTIONS", 3)
+    monkeypatch.setattr(server, "CONNECTIONS", 3)
     with ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(connected(plain))
@@ -317,7 +317,7 @@ def test_password_over_tls(secured: Path, authority: trustme.CA) -> None:
 def test_handshake_that_never_ends_holds_up_nobody(
     secured: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "CONNECTION_SECONDS", 1.0)
+    monkeypatch.setattr(server, "CONNECTION_SECONDS", 1.0)
     with endpoint(secured) as one, connected(one) as silent, connected(one) as plain_text:
         plain_text.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert one.ask(tls=trusting(authority), Authorization=basic("sesame"))[0] == 200

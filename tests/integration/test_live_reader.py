@@ -10,7 +10,7 @@ import pytest
 from temporalio.service import RetryConfig
 
 from stigmer_ops.errors import StaleError, UnavailableError
-from stigmer_ops.exporter import live as live_module
+from stigmer_ops.exporter.live import reader as live_module
 from stigmer_ops.handshake.live import unpolled
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.sandbox.sandbox import Sandbox

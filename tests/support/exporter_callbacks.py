@@ -11,10 +11,10 @@ from typing import Any
 
 from temporalio.client import Client
 
-from stigmer_ops.exporter.callbacks import CallbackReader
-from stigmer_ops.exporter.callbacks_feed import BATCH, OVERLAP, Watermark
-from stigmer_ops.exporter.callbacks_news import CallbackEnd, CallbackNews
-from stigmer_ops.exporter.callbacks_totals import Totals
+from stigmer_ops.exporter.callbacks.feed import BATCH, OVERLAP, Watermark
+from stigmer_ops.exporter.callbacks.news import CallbackEnd, CallbackNews
+from stigmer_ops.exporter.callbacks.reader import CallbackReader
+from stigmer_ops.exporter.callbacks.totals import Totals
 from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.frontend import Frontend, Pace
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from textual.pilot import Pilot
 
 from stigmer_ops.diagnosis.diagnose import Systems
-from stigmer_ops.exporter.live import LiveReader
+from stigmer_ops.exporter.live.reader import LiveReader
 from stigmer_ops.handshake.live import Choice
 from stigmer_ops.render.watch.app import WatchApp
 from stigmer_ops.render.watch.source import Left, Manner

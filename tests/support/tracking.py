@@ -11,8 +11,8 @@ from typing import Any
 
 from temporalio.client import Client
 
-from stigmer_ops.exporter.pending import PendingTracker
-from stigmer_ops.exporter.pending_records import NO_LINK, Records, Run, TrackedActivity
+from stigmer_ops.exporter.pending.records import NO_LINK, Records, Run, TrackedActivity
+from stigmer_ops.exporter.pending.tracker import PendingTracker
 from stigmer_ops.handshake.activity import ActivityKey, PendingActivity
 from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE
 from stigmer_ops.handshake.selection import Selection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stigmer_ops.exporter.callbacks_errors import error_type_of
+from stigmer_ops.exporter.callbacks.errors import error_type_of
 from stigmer_ops.handshake.activity import Failure
 from stigmer_ops.monitoring.catalogue import metrics
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stigmer_ops.exporter.callbacks_feed import Batch, Feed, Listed, Watermark
+from stigmer_ops.exporter.callbacks.feed import Batch, Feed, Listed, Watermark
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 OVERLAP = timedelta(seconds=60)

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import ActivityFailureInfo, ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import HistoryEvent, MarkerRecordedEventAttributes
 
-from stigmer_ops.exporter import callbacks_history
+from stigmer_ops.exporter.callbacks import history
 from stigmer_ops.handshake.execution import Callback, CallbackState, Edition
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -71,9 +71,9 @@ async def read(monkeypatch: pytest.MonkeyPatch, *events: HistoryEvent) -> list[C
             yield each
 
     with monkeypatch.context() as patched:
-        patched.setattr(callbacks_history, "_events", given)
+        patched.setattr(history, "_events", given)
         frontend: Any = None
-        return (await callbacks_history.read_whole(frontend, "w", "r", "call-back")).callbacks
+        return (await history.read_whole(frontend, "w", "r", "call-back")).callbacks
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from stigmer_ops.exporter import callbacks_totals
-from stigmer_ops.exporter.callbacks_news import CallbackEnd, ErrorType, Status
-from stigmer_ops.exporter.callbacks_totals import BOUNDS, Durations, Totals, handshake_of
+from stigmer_ops.exporter.callbacks import totals as totals_module
+from stigmer_ops.exporter.callbacks.news import CallbackEnd, ErrorType, Status
+from stigmer_ops.exporter.callbacks.totals import BOUNDS, Durations, Totals, handshake_of
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.execution import Claim, TokenState
 
@@ -76,7 +76,7 @@ def test_what_names_no_activity_is_counted_each_time() -> None:
 
 
 def test_only_the_last_handshakes_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks_totals, "REMEMBERED", 10)
+    monkeypatch.setattr(totals_module, "REMEMBERED", 10)
     totals = Totals()
     for number in range(12):
         totals.count_error("default", "go", "timeout", ActivityKey("w", "r", str(number)))

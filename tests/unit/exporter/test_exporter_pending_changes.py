@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from stigmer_ops.exporter.pending_changes import FARTHEST_BEHIND, Changes, ServerClock
-from stigmer_ops.exporter.pending_records import Run
+from stigmer_ops.exporter.pending.changes import FARTHEST_BEHIND, Changes, ServerClock
+from stigmer_ops.exporter.pending.records import Run
 from support.activities import HOUR, NOW
 
 SECOND = timedelta(seconds=1)

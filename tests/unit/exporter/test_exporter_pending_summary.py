@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stigmer_ops.exporter.pending_records import (
+from stigmer_ops.exporter.pending.records import (
     NEVER,
     GroupKey,
     Link,
@@ -17,7 +17,7 @@ from stigmer_ops.exporter.pending_records import (
     TrackedActivity,
     time_of,
 )
-from stigmer_ops.exporter.pending_summary import OTHER, PendingSummary, summarise
+from stigmer_ops.exporter.pending.summary import OTHER, PendingSummary, summarise
 from stigmer_ops.handshake.activity import AGE_BUCKETS, ActivityState, PendingActivity, Timeouts
 from stigmer_ops.handshake.execution import Edition
 from stigmer_ops.settings import Settings

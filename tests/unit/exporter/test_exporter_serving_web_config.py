@@ -10,9 +10,9 @@ import pytest
 import trustme
 
 from stigmer_ops.errors import InputError
-from stigmer_ops.exporter.passwords import Passwords
-from stigmer_ops.exporter.web import Listen
-from stigmer_ops.exporter.web_config import WebConfigFile, parse
+from stigmer_ops.exporter.web.config import WebConfigFile, parse
+from stigmer_ops.exporter.web.passwords import Passwords
+from stigmer_ops.exporter.web.server import Listen
 
 # The hash that exporter-toolkit's documentation shows.
 HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stigmer_ops.errors import InputError, StigmerOpsError, UnavailableError
-from stigmer_ops.exporter.callbacks_news import CallbackEnd
+from stigmer_ops.exporter.callbacks.news import CallbackEnd
 from stigmer_ops.exporter.state import ExporterState, StateFile
 from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.execution import Claim, TokenState

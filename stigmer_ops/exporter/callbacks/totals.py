@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
-from stigmer_ops.exporter.callbacks_news import CallbackEnd, ErrorType, Service
+from stigmer_ops.exporter.callbacks.news import CallbackEnd, ErrorType, Service
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.execution import Claim
 from stigmer_ops.monitoring.catalogue import metrics

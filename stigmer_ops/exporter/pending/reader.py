@@ -9,7 +9,7 @@ from datetime import datetime
 from temporalio.api.enums.v1 import ActivityExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from stigmer_ops.exporter.pending_records import Run, TrackedActivity, time_of
+from stigmer_ops.exporter.pending.records import Run, TrackedActivity, time_of
 from stigmer_ops.handshake.activity import PendingActivity
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.temporal.describe import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 
-from stigmer_ops.exporter.pending_records import Run
+from stigmer_ops.exporter.pending.records import Run
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.scan import standalone_query, workflow_query

@@ -24,8 +24,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from stigmer_ops.errors import InputError, UsageError
 from stigmer_ops.exporter.log import Event, Level, Log, told
-from stigmer_ops.exporter.passwords import Passwords
-from stigmer_ops.exporter.web_config import WebConfig, WebConfigFile
+from stigmer_ops.exporter.web.config import WebConfig, WebConfigFile
+from stigmer_ops.exporter.web.passwords import Passwords
 
 CONNECTION_SECONDS = 15.0
 """How long a connection may last in all. Prometheus gives up after 10 seconds."""

@@ -6,7 +6,7 @@ exceptions of io.temporal.client), texts those of the Temporal server and of gRP
 
 from __future__ import annotations
 
-from stigmer_ops.exporter.callbacks_news import ErrorType
+from stigmer_ops.exporter.callbacks.news import ErrorType
 from stigmer_ops.handshake.activity import Failure
 
 _WITHOUT = "task token not set on request"

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems, diagnose
 from stigmer_ops.diagnosis.named import named_activities
 from stigmer_ops.errors import InputError, StaleError, StigmerOpsError, UsageError
-from stigmer_ops.exporter.pending_records import Run
+from stigmer_ops.exporter.pending.records import Run
 from stigmer_ops.handshake.activity import ActivityKey, PendingActivity
 from stigmer_ops.handshake.scan_report import Unreadable
 from stigmer_ops.settings import Settings

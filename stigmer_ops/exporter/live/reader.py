@@ -11,13 +11,13 @@ from temporalio.service import RPCError
 
 from stigmer_ops.diagnosis.diagnose import DiagnosisReport, Systems
 from stigmer_ops.errors import StaleError, StigmerOpsError
-from stigmer_ops.exporter.callbacks import CallbackReader
-from stigmer_ops.exporter.callbacks_feed import OVERLAP, Watermark
-from stigmer_ops.exporter.callbacks_news import CallbackNews
-from stigmer_ops.exporter.callbacks_totals import Totals
-from stigmer_ops.exporter.live_verdicts import at_half, calls_of, judge, judge_one
-from stigmer_ops.exporter.pending import PendingTracker
-from stigmer_ops.exporter.pending_records import NEVER, Run, TrackedActivity, time_of
+from stigmer_ops.exporter.callbacks.feed import OVERLAP, Watermark
+from stigmer_ops.exporter.callbacks.news import CallbackNews
+from stigmer_ops.exporter.callbacks.reader import CallbackReader
+from stigmer_ops.exporter.callbacks.totals import Totals
+from stigmer_ops.exporter.live.verdicts import at_half, calls_of, judge, judge_one
+from stigmer_ops.exporter.pending.records import NEVER, Run, TrackedActivity, time_of
+from stigmer_ops.exporter.pending.tracker import PendingTracker
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.case import Diagnosis
 from stigmer_ops.handshake.live import (

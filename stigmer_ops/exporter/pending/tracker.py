@@ -38,11 +38,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from stigmer_ops.exporter.outcomes import EndedActivity, TimeoutInquiries
-from stigmer_ops.exporter.pending_changes import ChangeLog, Changes
-from stigmer_ops.exporter.pending_reader import HISTORY, WORKFLOW, PendingReader, Reading
-from stigmer_ops.exporter.pending_records import Link, Records, Run, TrackedActivity, TrackedRun
-from stigmer_ops.exporter.pending_round import Round
-from stigmer_ops.exporter.pending_summary import PendingSummary, summarise
+from stigmer_ops.exporter.pending.changes import ChangeLog, Changes
+from stigmer_ops.exporter.pending.reader import HISTORY, WORKFLOW, PendingReader, Reading
+from stigmer_ops.exporter.pending.records import Link, Records, Run, TrackedActivity, TrackedRun
+from stigmer_ops.exporter.pending.round import Round
+from stigmer_ops.exporter.pending.summary import PendingSummary, summarise
 from stigmer_ops.handshake.activity import ActivityKey
 from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE, Claim, Edition
 from stigmer_ops.handshake.selection import Selection

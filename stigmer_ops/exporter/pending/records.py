@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from stigmer_ops.exporter.callbacks_news import SERVICES, Service
+from stigmer_ops.exporter.callbacks.news import SERVICES, Service
 from stigmer_ops.handshake.activity import ActivityKey, PendingActivity
 from stigmer_ops.handshake.execution import Edition
 from stigmer_ops.handshake.settings_safety import unsafe_settings

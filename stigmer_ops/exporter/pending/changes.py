@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from google.protobuf.message import Message
 
-from stigmer_ops.exporter.pending_records import Run
+from stigmer_ops.exporter.pending.records import Run
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.frontend import Frontend

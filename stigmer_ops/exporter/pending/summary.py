@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from stigmer_ops.exporter.pending_records import NEVER, GroupKey, TrackedActivity, time_of
+from stigmer_ops.exporter.pending.records import NEVER, GroupKey, TrackedActivity, time_of
 from stigmer_ops.handshake.activity import AGE_BUCKETS
 from stigmer_ops.monitoring.catalogue.metrics import SERVICE, SETTING
 

@@ -12,8 +12,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.errors import StigmerOpsError
-from stigmer_ops.exporter.callbacks_errors import error_type_of
-from stigmer_ops.exporter.callbacks_feed import (
+from stigmer_ops.exporter.callbacks.errors import error_type_of
+from stigmer_ops.exporter.callbacks.feed import (
     BATCH,
     OVERLAP,
     Attribute,
@@ -21,13 +21,13 @@ from stigmer_ops.exporter.callbacks_feed import (
     Listed,
     Watermark,
 )
-from stigmer_ops.exporter.callbacks_history import (
+from stigmer_ops.exporter.callbacks.history import (
     ExecutionHistory,
     claim_in,
     read_beginning,
     read_whole,
 )
-from stigmer_ops.exporter.callbacks_news import (
+from stigmer_ops.exporter.callbacks.news import (
     SERVICES,
     CallbackEnd,
     CallbackNews,
@@ -35,7 +35,7 @@ from stigmer_ops.exporter.callbacks_news import (
     Link,
     Status,
 )
-from stigmer_ops.exporter.callbacks_totals import Totals
+from stigmer_ops.exporter.callbacks.totals import Totals
 from stigmer_ops.handshake.execution import Callback, CallbackState, Claim, TokenState
 from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE, Settings
 from stigmer_ops.temporal.fan_out import each_of, fan_out

@@ -1,0 +1,1 @@
+"""What a live view shows, read as the exporter reads it."""

@@ -1,0 +1,1 @@
+"""The external activities that wait, followed with few calls."""

@@ -1,0 +1,1 @@
+"""How the metrics are served: addresses, TLS and passwords."""
