@@ -11,6 +11,7 @@ from stigmer_ops.handshake.case import Diagnosis, Evidence
 from stigmer_ops.handshake.execution import StigmerExecution
 from stigmer_ops.handshake.remedies import commands
 from stigmer_ops.handshake.verdicts import VERDICTS, Severity, Verdict
+from stigmer_ops.render.paragraphs import paragraph
 from stigmer_ops.render.text import rfc3339, seconds, short_duration, visible
 
 if TYPE_CHECKING:
@@ -158,8 +159,8 @@ def print_group(
     """Print a verdict and what it was given to; up to `SHOWN_EACH`, unless everything is wanted."""
     heading = f"{str(verdict.severity).upper()}  {verdict.id}  ({_activities(len(group))})"
     console.print(heading, style=STYLES[verdict.severity])
-    console.print(f"  {verdict.title}.")
-    console.print(f"  {verdict.remedy}")
+    paragraph(console, f"{verdict.title}.", 2)
+    paragraph(console, verdict.remedy, 2)
     shown = group if everything else group[:SHOWN_EACH]
     for diagnosis in shown:
         _print_one(console, diagnosis, now)
@@ -183,9 +184,9 @@ def _print_one(console: Console, diagnosis: Diagnosis, now: datetime) -> None:
     ]
     console.print()
     console.print(f"  {visible(whose)}  activity {visible(activity.activity_id)}", style="bold")
-    console.print(f"    {visible(', '.join(facts))}")
+    paragraph(console, visible(", ".join(facts)), 4)
     for fact in diagnosis.evidence:
-        console.print(f"    - {visible(fact.fact)}{_place(fact)}")
+        paragraph(console, f"{visible(fact.fact)}{_place(fact)}", 4, "- ")
     for line in commands(diagnosis):
         console.print(f"    $ {visible(line)}", style="cyan", soft_wrap=True)
 

@@ -20,6 +20,7 @@ from stigmer_ops.handshake.workers import (
     WorkerHeartbeat,
 )
 from stigmer_ops.render.diagnosis import STYLES
+from stigmer_ops.render.paragraphs import paragraph
 from stigmer_ops.render.tables import Cell, Column, table_of
 from stigmer_ops.render.text import short_duration, visible
 
@@ -113,19 +114,15 @@ def _print_findings(console: Console, check: QueueCheck, *, everything: bool) ->
         console.print()
         heading = f"{str(verdict.severity).upper()}  {verdict.id}  {check.workers.expected.name}"
         console.print(visible(heading), style=STYLES[verdict.severity])
-        console.print(_indented(f"{verdict.title}.", 2))
+        paragraph(console, f"{verdict.title}.", 2)
         for fact in finding.evidence:
-            console.print(_indented(f"- {visible(fact)}", 4))
-        console.print(_indented(verdict.remedy, 2))
+            paragraph(console, visible(fact), 4, "- ")
+        paragraph(console, verdict.remedy, 2)
         console.print(
             f"    $ {visible(next_command(check, verdict))}", style="cyan", soft_wrap=True
         )
         page = PurePosixPath(verdict.page).stem
         console.print(f"  see: stigmer-ops runbook show {page}", style="dim", soft_wrap=True)
-
-
-def _indented(text: str, columns: int) -> Padding:
-    return Padding(text, (0, 0, 0, columns), expand=False)
 
 
 def _print_account(console: Console, namespace: str, account: ProbeAccount) -> None:
