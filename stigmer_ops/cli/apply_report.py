@@ -120,7 +120,7 @@ def write_report(
     render.write_report(head, rows, invocation.output, page)
 
 
-_DRY = "the same command without --dry-run, and with --reason, does it"
+_DRY = "the same command without --dry-run does it; it wants a --reason"
 _NEXT = {
     ExitCode.OK: "stigmer-ops plan verify {plan} proves it from the histories",
     ExitCode.REFUSED: "what was refused is over or has another attempt now: stigmer-ops diagnose",

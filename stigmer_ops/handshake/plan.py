@@ -128,13 +128,13 @@ class PlanTally:
     Attributes:
         rows: How many there were.
         by_action: How many of each action.
-        by_verdict: How many of each verdict, as the rows name it.
+        by_cause: How many of each action for each verdict, as the rows name it.
     """
 
     def __init__(self, header: PlanHeader) -> None:
         self.rows = 0
         self.by_action: Counter[Action] = Counter()
-        self.by_verdict: Counter[str] = Counter()
+        self.by_cause: Counter[tuple[Action, str]] = Counter()
         where = [SCHEMA_VERSION, header.namespace, header.namespace_id]
         self._digest = hashlib.sha256(json.dumps(where).encode() + b"\n")
 
@@ -142,13 +142,21 @@ class PlanTally:
         """Count the next row."""
         self.rows += 1
         self.by_action[row.action] += 1
-        self.by_verdict[row.verdict] += 1
+        self.by_cause[row.action, row.verdict] += 1
         self._digest.update(row.canonical() if canonical is None else canonical)
 
     @property
     def sha256(self) -> str:
         """The digest of what was counted so far, in hexadecimal."""
         return self._digest.hexdigest()
+
+    @property
+    def by_verdict(self) -> Counter[str]:
+        """How many of each verdict."""
+        counted: Counter[str] = Counter()
+        for (_, verdict), count in self.by_cause.items():
+            counted[verdict] += count
+        return counted
 
     @property
     def counts(self) -> dict[str, int]:

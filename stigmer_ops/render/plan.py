@@ -10,7 +10,7 @@ from stigmer_ops.handshake.plan_diff import PlanDiff
 from stigmer_ops.handshake.plan_outcome import RowState
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.render.output import Record
-from stigmer_ops.render.tables import Column, id_column, table_of
+from stigmer_ops.render.tables import Column, id_column, table_of, table_with_notes
 from stigmer_ops.render.text import rfc3339, short_duration, visible
 
 if TYPE_CHECKING:
@@ -73,16 +73,22 @@ def plan_page(
         console.print(f"made from {visible(header.address)}{made}")
     console.print(f"sha256 {tally.sha256}{' (written or edited by hand)' if edited else ''}")
     console.print(f"{tally.rows:,} rows: {_counts(tally)}")
-    for verdict, count in tally.by_verdict.most_common(8):
+    for (action, verdict), count in sorted(tally.by_cause.items(), key=_by_action):
         if verdict:
-            console.print(f"  {count:>7,}  {visible(verdict)}")
+            console.print(f"  {count:>7,}  {action.value:<9}  {visible(verdict)}")
     if states:
         console.print(f"journal: {states_text(states)}")
     if sample:
         console.print()
-        console.print(table_of(_SAMPLE, (_sample_cells(number, row) for number, row in sample)))
+        cells = (_sample_cells(number, row) for number, row in sample)
+        console.print(table_with_notes(console, _SAMPLE, cells))
         if len(sample) < tally.rows:
-            console.print(f"… and {tally.rows - len(sample):,} more")
+            console.print(f"… and {tally.rows - len(sample):,} more, a row each in the file")
+
+
+def _by_action(counted: tuple[tuple[Action, str], int]) -> tuple[int, int]:
+    (action, _), count = counted
+    return list(Action).index(action), -count
 
 
 def states_text(states: Mapping[RowState, int]) -> str:
@@ -109,9 +115,11 @@ def _sample_cells(number: int, row: PlanRow) -> tuple[str, ...]:
 
 
 def _what(row: PlanRow) -> str:
-    """What distinguishes the row, content left out: it may hold anything."""
+    """Why the row is there, or what it does; content left out: it may hold anything."""
     from datetime import timedelta  # noqa: PLC0415 - one use
 
+    if row.verdict:
+        return row.verdict
     match row.action:
         case Action.COMPLETE:
             return f"result of {len(row.result.encode())} bytes" if row.result else "stock result"
@@ -122,7 +130,7 @@ def _what(row: PlanRow) -> str:
         case Action.EXTEND:
             return f"by {short_duration(timedelta(seconds=row.extend_by_seconds))}"
         case Action.SKIP:
-            return row.verdict
+            return "-"
 
 
 _DIFF = (
