@@ -37,7 +37,7 @@ VARIABLES = {
     "STIGMER_OPS_THRESHOLDS_SUSPECT_AFTER": "0s",
 }
 VARIABLES_OF: Mapping[str, Mapping[str, str]] = {
-    "near-deadline": {"STIGMER_OPS_THRESHOLDS_NEAR_DEADLINE_SHARE": "0.001"},
+    "near-deadline": {"STIGMER_OPS_THRESHOLDS_NEAR_DEADLINE_SHARE": "0.02"},
 }
 """By fault."""
 

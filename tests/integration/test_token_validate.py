@@ -211,7 +211,7 @@ async def test_command_with_hostile_ids_prints_them_visibly(sandbox: Sandbox) ->
     assert finished.code == 0
     assert "\x1b" not in finished.out
     assert "\\x1b[2J\\u202e" in finished.out
-    assert "--workflow-id 'order-" in finished.out
+    assert "--workflow-id $'order-\\x1b" in finished.out
 
 
 async def test_command_exits_3_when_nobody_listens(sandbox: Sandbox) -> None:
