@@ -9,12 +9,10 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.handshake.verdicts import Action
@@ -22,20 +20,13 @@ from stigmer_ops.procedures.apply.journal import journal_path, open_journal
 from stigmer_ops.procedures.plan_file import open_plan
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.frontend import Frontend, Pace
-from support.awaiting import Awaiting, awaiting
+from support.awaiting import Awaiting
 from support.command_line import Finished, environment, stigmer_ops
 from support.hand_worker import unique
 from support.plans import written_plan
 from support.terminal import at_terminal
 
 REASON = ("--reason", "INC-7 restore")
-
-
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
 
 
 class Planned:

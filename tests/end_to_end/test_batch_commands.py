@@ -14,20 +14,13 @@ from temporalio.client import Client
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.audit import records
-from support.awaiting import Awaiting, awaiting
+from support.awaiting import Awaiting
 from support.batches import REASON, Batched, batched, completions
 from support.command_line import stigmer_ops
 from support.hand_worker import unique
 from support.terminal import at_terminal
 
 SLOWLY = ("--rps", "4", "--canary", "0")
-
-
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
 
 
 @pytest.fixture

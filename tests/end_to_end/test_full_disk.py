@@ -10,15 +10,12 @@ import asyncio
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
 
 from stigmer_ops.errors import ExitCode
-from stigmer_ops.sandbox.sandbox import Sandbox
-from support.awaiting import ACTIVITY_ID, Awaiting, awaiting
+from support.awaiting import ACTIVITY_ID, Awaiting
 from support.command_line import Finished, environment, stigmer_ops
 from support.hand_worker import unique
 
@@ -34,11 +31,9 @@ MADE = {
 
 
 @pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        await running.start(f"order-{number}" for number in range(20))
-        yield running
+async def population(population: Awaiting) -> Awaiting:
+    await population.start(f"order-{number}" for number in range(20))
+    return population
 
 
 class Disk:

@@ -6,16 +6,13 @@ import asyncio
 import json
 import shlex
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import yaml
-from temporalio.client import Client
 
 from stigmer_ops.errors import ExitCode
-from stigmer_ops.sandbox.sandbox import Sandbox
-from support.awaiting import ACTIVITY_ID, Awaiting, awaiting
+from support.awaiting import ACTIVITY_ID, Awaiting
 from support.command_line import Finished, environment, stigmer_ops
 
 FOREIGN = (
@@ -31,11 +28,9 @@ EXTEND = ("activity", "extend", "-w", "order-1", "-a", ACTIVITY_ID, "--by", "1h"
 
 
 @pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        await running.start(["order-1", *FOREIGN])
-        yield running
+async def population(population: Awaiting) -> Awaiting:
+    await population.start(["order-1", *FOREIGN])
+    return population
 
 
 @pytest.fixture

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
 
 import stigmer_ops
 from stigmer_ops.audit import AuditTrail, verify
 from stigmer_ops.errors import ExitCode
-from stigmer_ops.sandbox.sandbox import Sandbox
 from support.audit import intent
-from support.awaiting import ACTIVITY_ID, TASK_QUEUE, Awaiting, awaiting
+from support.awaiting import ACTIVITY_ID, TASK_QUEUE, Awaiting
 from support.command_line import TESTS, Finished
 from support.command_line import stigmer_ops as typed
 from support.gateway import gateway_to, refusing
@@ -56,11 +54,9 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        await running.start(["order-1", "order-2"], start_to_close=HALF_AN_HOUR)
-        yield running
+async def population(population: Awaiting) -> Awaiting:
+    await population.start(["order-1", "order-2"], start_to_close=HALF_AN_HOUR)
+    return population
 
 
 @pytest.fixture(params=[DAY, -DAY], ids=["a day ahead", "a day behind"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +22,10 @@ from stigmer_ops.procedures.apply.journal import journal_path, read_journal
 from stigmer_ops.procedures.apply.report import counted
 from stigmer_ops.procedures.apply.verification import verify_plan
 from stigmer_ops.procedures.plan_file import open_plan
-from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.describe import describe_workflow
-from stigmer_ops.temporal.frontend import Frontend, Pace
+from stigmer_ops.temporal.frontend import Frontend
 from support.audit import records
-from support.awaiting import Awaiting, awaiting
+from support.awaiting import Awaiting, names
 from support.hand_worker import HandWorker, unique
 from support.plans import Applied, applied, written_plan
 
@@ -40,18 +38,6 @@ DONE, ALREADY, REFUSED, FAILED = (
 SKIPPED, NOT_TRIED, WOULD = RowState.SKIPPED, RowState.NOT_TRIED, RowState.WOULD_BE_DONE
 
 
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
-
-
-@pytest.fixture
-def frontend(population: Awaiting) -> Frontend:
-    return Frontend(population.client, Pace(rps=0))
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "plan.jsonl"
@@ -62,11 +48,6 @@ async def events(client: Client, workflow_id: str, kind: str) -> list[Any]:
     history = await client.get_workflow_handle(workflow_id).fetch_history()
     name = f"{kind}_event_attributes"
     return [getattr(event, name) for event in history.events if event.HasField(name)]  # type: ignore[arg-type] # the field's own name
-
-
-def names(count: int) -> list[str]:
-    prefix = unique("order")
-    return [f"{prefix}-{number}" for number in range(count)]
 
 
 def audited(path: Path) -> list[AuditRecord]:

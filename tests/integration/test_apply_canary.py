@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
 
 from stigmer_ops.handshake.plan_outcome import RowState
 from stigmer_ops.procedures.apply.engine import Limits
-from stigmer_ops.sandbox.sandbox import Sandbox
-from stigmer_ops.temporal.frontend import Frontend, Pace
-from support.awaiting import Awaiting, awaiting, together
-from support.hand_worker import unique
+from stigmer_ops.temporal.frontend import Frontend
+from support.awaiting import Awaiting, names, together
 from support.plans import applied, written_plan
 
 DONE, REFUSED, NOT_TRIED = RowState.DONE, RowState.REFUSED, RowState.NOT_TRIED
 
 
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
-
-
-@pytest.fixture
-def frontend(population: Awaiting) -> Frontend:
-    return Frontend(population.client, Pace(rps=0))
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "plan.jsonl"
-
-
-def names(count: int) -> list[str]:
-    prefix = unique("order")
-    return [f"{prefix}-{number}" for number in range(count)]
 
 
 async def test_canary_that_breaks_its_workflow_stops_the_run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,30 +25,17 @@ from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.describe import describe_workflow
 from stigmer_ops.temporal.frontend import Frontend, Pace
 from support.audit import records
-from support.awaiting import Awaiting, awaiting
+from support.awaiting import Awaiting, names
 from support.gateway import Gateway, gateway_to
-from support.hand_worker import unique
 from support.plans import OPERATOR, applied, utc_now, written_plan
 
 COMPLETED, EXTENDED = "RespondActivityTaskCompleted", "UpdateActivityOptions"
 WITHOUT_CANARY = Limits(canary=0, concurrency=4)
 
 
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "plan.jsonl"
-
-
-def names(count: int) -> list[str]:
-    prefix = unique("order")
-    return [f"{prefix}-{number}" for number in range(count)]
 
 
 async def through(gateway: Gateway, population: Awaiting) -> Frontend:

@@ -20,7 +20,7 @@ from stigmer_ops.procedures.batch.messages import PAGE_TYPE
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.describe import describe_workflow
 from stigmer_ops.temporal.frontend import Frontend, Pace
-from support.awaiting import Awaiting, awaiting
+from support.awaiting import Awaiting, awaiting, names
 from support.batches import (
     Batched,
     batched,
@@ -30,25 +30,12 @@ from support.batches import (
     raw_histories,
 )
 from support.codec import ReversingCodec, codec_server
-from support.hand_worker import unique
-
-
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
 
 
 @pytest.fixture
 async def batch(population: Awaiting, tmp_path: Path) -> AsyncIterator[Batched]:
     async with batched(population.client, tmp_path) as running:
         yield running
-
-
-def names(count: int) -> list[str]:
-    prefix = unique("order")
-    return [f"{prefix}-{number}" for number in range(count)]
 
 
 async def test_plan_is_carried_out_and_read_back(population: Awaiting, batch: Batched) -> None:

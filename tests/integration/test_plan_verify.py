@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,18 +20,6 @@ from stigmer_ops.temporal.frontend import Frontend, Pace
 from support.awaiting import Awaiting, awaiting
 from support.hand_worker import unique
 from support.plans import applied, written_plan
-
-
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
-
-
-@pytest.fixture
-def frontend(population: Awaiting) -> Frontend:
-    return Frontend(population.client, Pace(rps=0))
 
 
 @pytest.fixture

@@ -10,21 +10,19 @@ import asyncio
 import os
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from stigmer_ops.errors import ExitCode
 from stigmer_ops.handshake.verdicts import Action
 from stigmer_ops.procedures.plan_file import open_plan
-from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.frontend import Frontend, Pace
-from support.awaiting import ACTIVITY_ID, Awaiting, awaiting
+from support.awaiting import ACTIVITY_ID, Awaiting
 from support.command_line import Finished, stigmer_ops
 from support.hand_worker import unique
 from support.plans import written_plan
@@ -32,6 +30,8 @@ from support.plans import written_plan
 ENDINGS = ("activity_task_completed_event_attributes", "activity_task_failed_event_attributes")
 TOGETHER = ("--rps", "40", "--concurrency", "2", "--canary", "0")
 """Slow enough for two runs to be under way at the same time."""
+AT_LENGTH = ("--rps", "4", "--concurrency", "2", "--canary", "0")
+"""Slow enough for a run to be under way however late the other is started."""
 
 
 @dataclass
@@ -77,13 +77,6 @@ class Operator:
             for operation in shown.json["operations"]
             if operation["reason"] == self.ticket and operation["target"]
         )
-
-
-@pytest.fixture(scope="module")
-async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
-    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
-    async with awaiting(client) as running:
-        yield running
 
 
 @pytest.fixture
@@ -139,7 +132,7 @@ async def test_one_plan_on_one_machine_is_applied_by_one(
     plan = await first.plans("plan.jsonl", names, Action.COMPLETE)
 
     finished = await asyncio.gather(
-        first.writes("apply", plan, *TOGETHER), second.writes("apply", plan, *TOGETHER)
+        first.writes("apply", plan, *AT_LENGTH), second.writes("apply", plan, *AT_LENGTH)
     )
 
     by = await tickets(population, names)

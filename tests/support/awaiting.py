@@ -17,6 +17,8 @@ from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from support.hand_worker import unique
+
 with workflow.unsafe.imports_passed_through():
     from datetime import timedelta
 
@@ -169,3 +171,9 @@ async def awaiting(client: Client) -> AsyncIterator[Awaiting]:
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield population
+
+
+def names(count: int) -> list[str]:
+    """Ids for so many workflows, which no other test has."""
+    prefix = unique("order")
+    return [f"{prefix}-{number}" for number in range(count)]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.client import Client
 
 from stigmer_ops.sandbox.sandbox import Sandbox
+from stigmer_ops.temporal.frontend import Frontend, Pace
+from support.awaiting import Awaiting, awaiting
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,3 +41,17 @@ async def two_namespaces_sandbox(sandbox: Sandbox) -> AsyncIterator[Sandbox]:
     """As `isolated_sandbox`, with Stigmer in a second namespace of its own."""
     async with sandbox.isolated(two_namespaces=True) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def population(sandbox: Sandbox) -> AsyncIterator[Awaiting]:
+    """Workflows that wait for an external activity each, in a namespace of the test file's own."""
+    client = await Client.connect(sandbox.address, namespace=await sandbox.new_namespace())
+    async with awaiting(client) as running:
+        yield running
+
+
+@pytest.fixture
+def frontend(population: Awaiting) -> Frontend:
+    """The namespace of `population`, without a load limit."""
+    return Frontend(population.client, Pace(rps=0))
