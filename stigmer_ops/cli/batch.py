@@ -262,9 +262,9 @@ async def _effect(frontend: Frontend, workflow_id: str, name: str) -> str:
     while asyncio.get_running_loop().time() < deadline:
         info = await _found(frontend, workflow_id)
         progress = await progress_of(frontend, info)
+        if progress is not None and shows(progress, name):
+            return progress.phase  # of a batch that has closed of it, too
         if not info.open and not await _left_behind(frontend, info):
             return "closed"
-        if progress is not None and shows(progress, name):
-            return progress.phase
         await asyncio.sleep(0.2)
     return ""
