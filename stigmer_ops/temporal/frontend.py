@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeNamespaceResponse,
 )
-from temporalio.service import RetryConfig, RPCError, RPCStatusCode, WorkflowService
+from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 
 from stigmer_ops.errors import (
     CapabilityError,
@@ -29,7 +29,7 @@ from stigmer_ops.errors import (
     UnavailableError,
     UsageError,
 )
-from stigmer_ops.temporal.throttle import Throttle
+from stigmer_ops.temporal import throttle
 
 RPC_TIMEOUT = timedelta(seconds=15)
 """Deadline of one call. A frontend that has not answered by then is not going to."""
@@ -79,7 +79,7 @@ class Frontend:
         self.pace = pace
         self.calls: Counter[str] = Counter()
         self.observer: Observer | None = None
-        self.throttle = Throttle()
+        self.throttle = throttle.Throttle()
         self._limiter: AbstractAsyncContextManager[None] = (
             AsyncLimiter(max(pace.rps, 1), max(1 / pace.rps, 1)) if pace.rps else nullcontext()
         )
@@ -125,22 +125,36 @@ class Frontend:
         request: RequestT,
         *,
         retry: bool = True,
+        outlast_throttling: bool | None = None,
         deadline: timedelta = RPC_TIMEOUT,
     ) -> ResponseT:
         """Make one call.
 
-        Reads are made again after transient errors, with backoff, for up to 30 s: by the SDK, and
-        where the server throttles, by `throttle`, so that all calls slow down together. Writes
-        pass `retry=False`: whether a write whose answer was lost took effect is read from history.
+        Args:
+            rpc: A method of `service`.
+            request: Its request.
+            retry: Whether to make it again after transient errors, with backoff, as the SDK does.
+                Writes are not: whether one whose answer was lost took effect is read from history.
+            outlast_throttling: Whether to make it again where the server refused it for a rate
+                limit, and so did nothing: by `throttle`, so that all calls slow down together.
+                As `retry`, unless given.
+            deadline: For each time that it is made.
 
         Raises:
             RPCError: As the server answered; `translate` makes a person's error of it.
         """
         method = getattr(rpc, "__name__", "call")
+        again = retry if outlast_throttling is None else outlast_throttling
         self.calls[method] += 1
         try:
             async with self._limiter:
-                response = await self._made(rpc, request, retry=retry, deadline=deadline)
+                response = await self._made(
+                    rpc,
+                    request,
+                    retry=retry,
+                    patience=throttle.PATIENCE if again else timedelta(0),
+                    deadline=deadline,
+                )
         except RPCError as error:
             self._ended(method, error.status)
             raise
@@ -148,23 +162,22 @@ class Frontend:
         return response
 
     async def _made(
-        self, rpc: Rpc[RequestT, ResponseT], request: RequestT, *, retry: bool, deadline: timedelta
+        self,
+        rpc: Rpc[RequestT, ResponseT],
+        request: RequestT,
+        *,
+        retry: bool,
+        patience: timedelta,
+        deadline: timedelta,
     ) -> ResponseT:
         try:
             return await self.throttle.made(
-                lambda: rpc(request, retry=False, timeout=deadline),
-                patience=self._patience if retry else timedelta(0),
+                lambda: rpc(request, retry=False, timeout=deadline), patience=patience
             )
         except RPCError as error:
             if not retry or not _is_transient(error):
                 raise
         return await rpc(request, retry=True, timeout=deadline)
-
-    @property
-    def _patience(self) -> timedelta:
-        """For how long a call is made again."""
-        config = self.client.service_client.config.retry_config or RetryConfig()
-        return timedelta(milliseconds=config.max_elapsed_time_millis or 0)
 
     def _ended(self, method: str, status: RPCStatusCode) -> None:
         if self.observer is not None:

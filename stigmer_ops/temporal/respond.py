@@ -1,7 +1,8 @@
 """The calls that end an activity or move its deadline, each made once.
 
 None is sent a second time: where the answer is lost, what became of the call is read back (see
-`proof`). Answers measured on Temporal Server 1.32.
+`proof`). Only what the server refused for a rate limit did nothing for certain: whoever makes many
+calls has those made again, by `outlast_throttling`. Answers measured on Temporal Server 1.32.
 """
 
 from __future__ import annotations
@@ -58,7 +59,13 @@ _NOT_PENDING = frozenset(
 
 
 async def complete(
-    frontend: Frontend, fence: AttemptFence, result: Payloads, *, identity: str, by_token: bool
+    frontend: Frontend,
+    fence: AttemptFence,
+    result: Payloads,
+    *,
+    identity: str,
+    by_token: bool,
+    outlast_throttling: bool = False,
 ) -> Answer:
     """Complete the activity: by the fence's token, or by its ids without any fence.
 
@@ -76,6 +83,7 @@ async def complete(
                 identity=identity,
             ),
             retry=False,
+            outlast_throttling=outlast_throttling,
         )
     else:
         sent = frontend.call(
@@ -89,12 +97,19 @@ async def complete(
                 identity=identity,
             ),
             retry=False,
+            outlast_throttling=outlast_throttling,
         )
     return await _answer(frontend, sent, "complete the activity")
 
 
 async def fail(
-    frontend: Frontend, fence: AttemptFence, failure: Failure, *, identity: str, by_token: bool
+    frontend: Frontend,
+    fence: AttemptFence,
+    failure: Failure,
+    *,
+    identity: str,
+    by_token: bool,
+    outlast_throttling: bool = False,
 ) -> Answer:
     """Fail the activity, or one attempt of it where the failure is retryable.
 
@@ -112,6 +127,7 @@ async def fail(
                 identity=identity,
             ),
             retry=False,
+            outlast_throttling=outlast_throttling,
         )
     else:
         sent = frontend.call(
@@ -125,12 +141,18 @@ async def fail(
                 identity=identity,
             ),
             retry=False,
+            outlast_throttling=outlast_throttling,
         )
     return await _answer(frontend, sent, "fail the activity")
 
 
 async def extend(
-    frontend: Frontend, fence: AttemptFence, change: TimeoutChange, *, identity: str
+    frontend: Frontend,
+    fence: AttemptFence,
+    change: TimeoutChange,
+    *,
+    identity: str,
+    outlast_throttling: bool = False,
 ) -> Answer:
     """Set the timeouts that `change` changes, and only those.
 
@@ -158,6 +180,7 @@ async def extend(
                 update_mask=FieldMask(paths=paths),
             ),
             retry=False,
+            outlast_throttling=outlast_throttling,
         )
     else:
         # UpdateActivityExecutionOptions replaces this one, but finds no workflow activity yet.
@@ -172,6 +195,7 @@ async def extend(
                 update_mask=FieldMask(paths=paths),
             ),
             retry=False,
+            outlast_throttling=outlast_throttling,
         )
     return await _answer(frontend, sent, "change the activity's timeouts")
 

@@ -16,6 +16,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 AnswerT = TypeVar("AnswerT")
 
+PATIENCE = timedelta(seconds=90)
+"""How long a refused call is made again: other clients may use the rate up for a minute."""
+
 FIRST, LONGEST = 0.04, 1.0
 """Seconds between two calls: when the first one is refused, and at most."""
 

@@ -15,7 +15,6 @@ from stigmer_ops.audit import Result
 from stigmer_ops.diagnosis.diagnose import Systems
 from stigmer_ops.handshake.plan_outcome import RowState
 from stigmer_ops.handshake.verdicts import Action
-from stigmer_ops.procedures.apply import repair
 from stigmer_ops.procedures.apply.engine import Limits
 from stigmer_ops.procedures.apply.journal import open_journal
 from stigmer_ops.procedures.apply.report import counted
@@ -125,9 +124,8 @@ async def test_network_that_stays_cut_leaves_rows_in_doubt_and_the_next_run_sett
 
 
 async def test_busy_server_is_waited_for(
-    sandbox: Sandbox, population: Awaiting, path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, population: Awaiting, path: Path
 ) -> None:
-    monkeypatch.setattr(repair, "THROTTLED_PAUSES", (0.01, 0.02, 0.04))
     started = await population.start(names(2))
     refused = Counter[bytes]()
 

@@ -21,7 +21,7 @@ from stigmer_ops.exporter.log import Level
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.sandbox.faults.scripts import LONG
 from stigmer_ops.sandbox.sandbox import Sandbox
-from stigmer_ops.temporal import connection, patience
+from stigmer_ops.temporal import connection, throttle
 from support.exporter import Watcher
 from support.gateway import gateway_to
 from support.patient_handshakes import PATIENCE_SECONDS, populate
@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up on a server within a second or two, where an operator waits half a minute."""
     short = RetryConfig(initial_interval_millis=50, max_elapsed_time_millis=1000)
     monkeypatch.setattr(connection, "READ_RETRY", short)
-    monkeypatch.setattr(patience, "THROTTLED_PAUSES", (0.1,))
+    monkeypatch.setattr(throttle, "PATIENCE", timedelta(seconds=0.5))
 
 
 async def test_everything_is_zero_before_and_true_after_the_first_cycle(

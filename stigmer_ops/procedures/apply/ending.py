@@ -227,7 +227,14 @@ class Ending:
         body = content.body
         if isinstance(body, Payloads):
             return await respond.complete(
-                self._frontend, fence, body, identity=identity, by_token=True
+                self._frontend,
+                fence,
+                body,
+                identity=identity,
+                by_token=True,
+                outlast_throttling=True,
             )
         assert isinstance(body, Failure)
-        return await respond.fail(self._frontend, fence, body, identity=identity, by_token=True)
+        return await respond.fail(
+            self._frontend, fence, body, identity=identity, by_token=True, outlast_throttling=True
+        )

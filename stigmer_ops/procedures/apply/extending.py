@@ -138,4 +138,6 @@ class Extension:
             StigmerOpsError: The server answered, and it is certain that nothing was changed.
         """
         assert isinstance(content.body, TimeoutChange)
-        return await respond.extend(self._frontend, fence, content.body, identity=identity)
+        return await respond.extend(
+            self._frontend, fence, content.body, identity=identity, outlast_throttling=True
+        )

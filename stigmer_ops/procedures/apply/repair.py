@@ -6,12 +6,9 @@ before the call, and says of a row whose fate is not known that it is in doubt.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-
-from temporalio.service import RPCError, RPCStatusCode
 
 from stigmer_ops.diagnosis.diagnose import Systems
 from stigmer_ops.errors import DeniedError, StaleError, StigmerOpsError, UnavailableError
@@ -27,9 +24,6 @@ from stigmer_ops.temporal.respond import Answer
 
 SENDS = 3
 """How often a row is sent at most, each time after its history showed that nothing had arrived."""
-
-THROTTLED_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Seconds to wait where the server takes no more calls; its answer proves that nothing was done."""
 
 _UNEXPECTED = {
     Answer.ACCEPTED: "the server accepted it, and set an earlier deadline than was asked for",
@@ -154,7 +148,7 @@ class RowRepair:
         in_doubt = False
         try:
             for _ in range(SENDS):
-                answer = await self._send(deed, fence, content)
+                answer = await deed.send(fence, content, self._identity)
                 if answer is Answer.ACCEPTED and deed.answer_proves:
                     return RowOutcome(RowState.DONE, content.effect)
                 in_doubt = in_doubt or answer is not Answer.NOT_PENDING
@@ -167,21 +161,6 @@ class RowRepair:
             return _failed(error, in_doubt=in_doubt)
         detail = f"no answer came to {SENDS} calls, and the attempt is still pending"
         return RowOutcome(RowState.FAILED, detail, in_doubt=True, unreachable=True)
-
-    async def _send(self, deed: Deed, fence: AttemptFence, content: Content) -> Answer:
-        for pause in THROTTLED_PAUSES:
-            try:
-                return await deed.send(fence, content, self._identity)
-            except UnavailableError as error:
-                if not _throttled(error):
-                    raise
-            await asyncio.sleep(pause)
-        return await deed.send(fence, content, self._identity)
-
-
-def _throttled(error: StigmerOpsError) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, RPCError) and cause.status is RPCStatusCode.RESOURCE_EXHAUSTED
 
 
 def _failed(error: StigmerOpsError, *, in_doubt: bool) -> RowOutcome:

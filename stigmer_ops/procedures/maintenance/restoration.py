@@ -202,7 +202,11 @@ async def _sent(world: World, one: Restoration) -> Outcome:
     try:
         for _ in range(_SENDS):
             answer = await respond.extend(
-                frontend, fence, one.change, identity=world.operator.identity
+                frontend,
+                fence,
+                one.change,
+                identity=world.operator.identity,
+                outlast_throttling=True,
             )
             if answer is Answer.NOT_PENDING:
                 return Outcome(result=Result.DONE, detail="it has ended meanwhile")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from stigmer_ops.temporal import patience
 from stigmer_ops.temporal.patience import patiently
 
 
@@ -23,11 +22,6 @@ class Server:
         return "answer"
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "THROTTLED_PAUSES", (0.0, 0.0, 0.0))
-
-
 THROTTLED, TIMEOUT = RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED
 
 
@@ -35,10 +29,8 @@ THROTTLED, TIMEOUT = RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EX
     "statuses",
     [
         (),
-        (THROTTLED,) * 3,
         (TIMEOUT,),
         (RPCStatusCode.CANCELLED,),
-        (THROTTLED, TIMEOUT, THROTTLED),
     ],
     ids=str,
 )
@@ -51,7 +43,8 @@ async def test_answer_is_had_in_the_end(statuses: tuple[RPCStatusCode, ...]) -> 
 @pytest.mark.parametrize(
     ("statuses", "asked"),
     [
-        ((THROTTLED,) * 9, 4),
+        ((THROTTLED,), 1),  # every call outlasts that by itself
+        ((TIMEOUT, THROTTLED), 2),
         ((TIMEOUT, TIMEOUT), 2),
         ((RPCStatusCode.NOT_FOUND,), 1),
         ((RPCStatusCode.UNAVAILABLE,), 1),  # the SDK has retried it for long enough
