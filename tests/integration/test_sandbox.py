@@ -4,161 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import subprocess
-import sys
-import time
 import zlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
-import grpc
-import grpc.aio
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import DataConverter, PayloadCodec
 
 from stigmer_ops import settings_sources
-from stigmer_ops.errors import CapabilityError, UnavailableError, UsageError
-from stigmer_ops.sandbox import conditions, names
-from stigmer_ops.sandbox import server as server_module
-from stigmer_ops.sandbox.child import free_ports
+from stigmer_ops.errors import UnavailableError, UsageError
+from stigmer_ops.sandbox import conditions
 from stigmer_ops.sandbox.faults import FAULTS
 from stigmer_ops.sandbox.handshake import Kind
 from stigmer_ops.sandbox.plan import Encoding
 from stigmer_ops.sandbox.sandbox import Sandbox
-from stigmer_ops.sandbox.server import TemporalServer, executable
 from stigmer_ops.stigmer.api import agentexecution_pb2 as agent
-from stigmer_ops.stigmer.api.agentexecution_pb2_grpc import (
-    AgentExecutionCommandControllerStub,
-    AgentExecutionQueryControllerStub,
-)
-from stigmer_ops.stigmer.api.apiresource_pb2 import ApiResourceMetadata
-from stigmer_ops.stigmer.api.workflowexecution_pb2 import (
-    ListWorkflowExecutionsRequest,
-    WorkflowExecutionId,
-)
-from stigmer_ops.stigmer.api.workflowexecution_pb2_grpc import WorkflowExecutionQueryControllerStub
-
-SERVE = """
-import asyncio, json
-from stigmer_ops.sandbox.serve import serve
-def report(event):
-    print(json.dumps({"step": event.step, **event.data}), flush=True)
-asyncio.run(serve(report, faults={"still-running": 2}))
-"""
-
-
-def servers_at(address: str) -> list[str]:
-    """Command lines of the processes that have to do with the server at that address."""
-    port = address.rpartition(":")[2]
-    listing = subprocess.run(
-        ["ps", "-axww", "-o", "command"], capture_output=True, text=True, check=True
-    )
-    return [line for line in listing.stdout.splitlines() if f"--port={port}" in line]
-
-
-def gone(address: str, seconds: float = 15.0) -> bool:
-    """Whether the server's processes end within that time."""
-    end = time.monotonic() + seconds
-    while servers_at(address):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def address_served_by(child: subprocess.Popen[str]) -> str:
-    """The address of the server, once a process that runs `SERVE` is ready."""
-    assert child.stdout is not None
-    for line in child.stdout:
-        event = json.loads(line)
-        if event["step"] == "ready":
-            return str(event["TEMPORAL_ADDRESS"])
-    raise AssertionError("the sandbox was never ready")
-
-
-def test_no_process_is_left_behind_however_the_parent_ends() -> None:
-    with ExitStack() as stack:
-        children = {
-            how: stack.enter_context(
-                subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True)
-            )
-            for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
-        }
-        for child in children.values():
-            stack.callback(child.kill)
-        addresses = {how: address_served_by(child) for how, child in children.items()}
-        # Each has a server and its supervisor.
-        assert [len(servers_at(address)) for address in addresses.values()] == [2, 2, 2]
-
-        for how, child in children.items():
-            child.send_signal(how)
-
-        codes = {how: child.wait(timeout=20) for how, child in children.items()}
-        assert codes[signal.SIGKILL] == -signal.SIGKILL
-        assert 0 not in codes.values()
-        assert [how for how, address in addresses.items() if not gone(address)] == []
-
-
-async def test_error_in_the_block_stops_the_server() -> None:
-    async def fail() -> str:
-        async with Sandbox.start() as running:
-            message = running.address
-            raise ValueError(message)
-
-    with pytest.raises(ValueError, match=r"127\.0\.0\.1") as raised:
-        await fail()
-
-    assert servers_at(str(raised.value)) == []
-
-
-async def test_restart_with_a_file_keeps_workflows_and_address(tmp_path: Path) -> None:
-    async with Sandbox.start(db_filename=tmp_path / "temporal.db") as running:
-        handshake = await running.start_handshake("still-running")
-        await running.settle(handshake)
-        before = running.address
-
-        await running.server.stop()
-        assert not running.server.running
-        await running.server.start()
-
-        assert running.address == before
-        await handshake.until({"5": conditions.agent_running}, 30)
-
-
-async def test_port_that_is_taken_is_refused(sandbox: Sandbox) -> None:
-    port = int(sandbox.address.rpartition(":")[2])
-
-    with pytest.raises(UnavailableError, match=rf"port {port} is in use"):
-        await TemporalServer(port=port).start()
-
-
-async def test_server_that_cannot_start_is_quoted(tmp_path: Path) -> None:
-    nowhere = tmp_path / "missing" / "temporal.db"
-
-    with pytest.raises(UnavailableError, match="ended while it was starting") as raised:
-        await TemporalServer(db_filename=nowhere).start()
-
-    assert "no such file or directory" in raised.value.happened
-
-
-def test_missing_server_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_candidates", list)
-
-    with pytest.raises(CapabilityError) as raised:
-        executable()
-
-    assert "stigmer-ops[sandbox]" in raised.value.next_step
-
-
-def test_free_ports_differ() -> None:
-    assert len(set(free_ports(20))) == 20
 
 
 async def test_every_fault_becomes_visible_in_one_population(
@@ -347,119 +210,6 @@ async def test_markers_of_the_java_edition_are_javas(sandbox: Sandbox) -> None:
     assert details["meta"]["atpt"] == 3
     assert "Connection refused" in marker.failure.cause.message
     assert marker.details["input"].payloads[0].data == handshake.executions()[0].spec.callback_token
-
-
-@pytest.fixture
-async def channel(sandbox: Sandbox) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to Stigmer."""
-    async with grpc.aio.insecure_channel(sandbox.stigmer_address) as open_channel:
-        yield open_channel
-
-
-async def test_stigmer_is_healthy_until_it_is_stopped(isolated_sandbox: Sandbox) -> None:
-    request = health_pb2.HealthCheckRequest()
-    async with grpc.aio.insecure_channel(isolated_sandbox.stigmer_address) as open_channel:
-        stub = health_pb2_grpc.HealthStub(open_channel)
-        assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
-
-        await isolated_sandbox.stop_worker("service")
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await stub.Check(request)
-        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
-
-        await isolated_sandbox.start_worker("service")
-        assert (await stub.Check(request, wait_for_ready=True)).status == 1
-
-
-async def test_stigmer_gets_and_lists_executions_page_by_page(
-    isolated_sandbox: Sandbox,
-) -> None:
-    handshakes = await isolated_sandbox.populate(
-        {"token-not-passed": 3, "still-running": 2, "workflow-edition-without-callback": 1}
-    )
-    async with grpc.aio.insecure_channel(isolated_sandbox.stigmer_address) as open_channel:
-        agents = AgentExecutionQueryControllerStub(open_channel)
-        workflows = WorkflowExecutionQueryControllerStub(open_channel)
-
-        running = await agents.list(
-            agent.ListAgentExecutionsRequest(phase=agent.EXECUTION_IN_PROGRESS)
-        )
-        assert {one.metadata.id for one in running.entries} == {
-            one.executions()[0].metadata.id for one in handshakes[3:5]
-        }
-
-        pages = [
-            await agents.list(agent.ListAgentExecutionsRequest(page_size=2, page_token=token))
-            for token in ("", "2", "3", "4")
-        ]
-        assert [page.total_pages for page in pages] == [3] * 4
-        assert [len(page.entries) for page in pages] == [2, 2, 1, 0]
-
-        [listed] = (await workflows.list(ListWorkflowExecutionsRequest())).entries
-        got = await workflows.get(WorkflowExecutionId(value=listed.metadata.id))
-        assert got.status.temporal_workflow_id == handshakes[5].stigmer_workflow_ids()[0]
-
-
-async def test_stigmer_refuses_what_it_does_not_know_or_has_already(
-    channel: grpc.aio.Channel,
-) -> None:
-    queries = AgentExecutionQueryControllerStub(channel)
-    commands = AgentExecutionCommandControllerStub(channel)
-    execution = agent.AgentExecution(metadata=ApiResourceMetadata(name="twice", org="acme"))
-
-    accepted = await commands.create(execution)
-    assert accepted.metadata.id.startswith("aex_")
-    assert accepted.status.phase == agent.EXECUTION_PENDING
-    codes = []
-    for call in (
-        commands.create(execution),
-        queries.get(agent.AgentExecutionId(value="aex_unknown")),
-        queries.list(agent.ListAgentExecutionsRequest(page_size=101)),
-        queries.list(agent.ListAgentExecutionsRequest(page_token="next")),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await call
-        codes.append(raised.value.code().name)
-    assert codes == ["ALREADY_EXISTS", "NOT_FOUND", "INVALID_ARGUMENT", "INVALID_ARGUMENT"]
-
-
-async def test_create_call_that_stigmer_refuses_fails_the_external_activity(
-    sandbox: Sandbox,
-) -> None:
-    handshake = await sandbox.start_handshake("create-fails")
-    await sandbox.settle(handshake)
-
-    assert handshake.executions() == []
-    described = await sandbox.client.get_workflow_handle(handshake.workflow_id).describe()
-    assert described.status is WorkflowExecutionStatus.FAILED
-
-
-async def test_runner_that_stops_leaves_work_waiting_until_it_is_back(
-    isolated_sandbox: Sandbox,
-) -> None:
-    await isolated_sandbox.stop_worker("runner")
-    handshake = await isolated_sandbox.start_handshake("healthy")
-    await handshake.until({"5": conditions.runner_missing}, 30)
-
-    await isolated_sandbox.start_worker("runner")
-
-    await isolated_sandbox.settle(handshake)
-    assert isolated_sandbox.store.of_handshake(handshake.id)[0].status.phase == (
-        agent.EXECUTION_COMPLETED
-    )
-
-
-async def test_workflow_definitions_are_validated_on_their_own_queues(sandbox: Sandbox) -> None:
-    valid = await sandbox.stigmer_client.execute_workflow(
-        names.VALIDATION_WORKFLOW,
-        "do: []",
-        id="validate",
-        task_queue=names.VALIDATION_QUEUE,
-        result_type=bool,
-        execution_timeout=timedelta(seconds=20),
-    )
-
-    assert valid is True
 
 
 async def visible_workflows(client: Client) -> int:

@@ -13,16 +13,11 @@ from stigmer_ops.errors import DeniedError
 from stigmer_ops.sandbox.sandbox import Sandbox
 from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.clock import measure_clock_skew, skew_by_pollers
-from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
-from stigmer_ops.temporal.frontend import Frontend, Pace
+from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.server import describe_server
 from stigmer_ops.temporal.task_queues import newest_poll
+from support.frontends import frontend_at
 from support.gateway import gateway_to, refusing
-
-
-async def frontend_at(address: str, namespace: str) -> Frontend:
-    target = resolve(ConnectionOptions(address=address, namespace=namespace), {})
-    return await connect(target, pace=Pace(rps=0))
 
 
 async def polled(frontend: Frontend, queue: str) -> None:

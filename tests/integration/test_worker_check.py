@@ -36,6 +36,7 @@ from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.expected_queues import expected_queues
 from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.worker_check import ProbeChoice, check_workers
+from support.frontends import frontend_at
 from support.gateway import gateway_to
 from support.hand_worker import HandWorker, seconds
 from support.worker_checks import (
@@ -44,7 +45,6 @@ from support.worker_checks import (
     assert_nothing_left,
     check,
     evidence,
-    frontend_at,
     now,
     said,
 )

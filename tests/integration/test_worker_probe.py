@@ -25,6 +25,7 @@ from stigmer_ops.temporal.frontend import Frontend, Pace
 from stigmer_ops.temporal.probe import StandaloneProber
 from stigmer_ops.temporal.probe_workflow import WorkflowProber
 from support.codec import ReversingCodec
+from support.frontends import frontend_at
 from support.gateway import gateway_to, refusing
 from support.worker_checks import (
     BOTH_WAYS,
@@ -33,7 +34,6 @@ from support.worker_checks import (
     assert_nothing_left,
     check,
     evidence,
-    frontend_at,
     said,
 )
 from support.workers import new_queue, polling, until, worker

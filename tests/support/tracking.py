@@ -18,9 +18,9 @@ from stigmer_ops.handshake.execution import KIND_BY_WORKFLOW_TYPE
 from stigmer_ops.handshake.selection import Selection
 from stigmer_ops.settings import Exporter as ExporterSettings
 from stigmer_ops.settings import External, Settings
-from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
-from stigmer_ops.temporal.frontend import Frontend, Pace
+from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.scan import scan
+from support.frontends import frontend_of
 from support.hand_worker import ACTIVITY_TYPE, HandWorker
 from support.pending import hand_worker
 
@@ -41,15 +41,6 @@ def settings_of(**exporter: Any) -> Settings:
             **{"interval": timedelta(seconds=1), "full_sweep_every": NEVER_AGAIN, **exporter}
         ),
     )
-
-
-async def frontend_at(address: str, namespace: str, **pace: Any) -> Frontend:
-    options = ConnectionOptions(address=address, namespace=namespace)
-    return await connect(resolve(options, {}), pace=Pace(**{"rps": 0, **pace}))
-
-
-async def frontend_of(client: Client, **pace: Any) -> Frontend:
-    return await frontend_at(client.service_client.config.target_host, client.namespace, **pace)
 
 
 def tracked(tracker: PendingTracker) -> Everything:

@@ -13,19 +13,13 @@ from stigmer_ops.handshake.queue_verdicts import (
 )
 from stigmer_ops.handshake.registration import ProbeAccount, ProbeMethod
 from stigmer_ops.handshake.workers import ExpectedQueue, TaskKind
-from stigmer_ops.temporal.connection import ConnectionOptions, connect, resolve
-from stigmer_ops.temporal.frontend import Frontend, Pace
+from stigmer_ops.temporal.frontend import Frontend
 from stigmer_ops.temporal.probe import PROBE_TYPE
 from stigmer_ops.temporal.worker_check import ProbeChoice, check_workers
 from support.workers import until
 
 STANDALONE, WORKFLOW = ProbeMethod.STANDALONE_ACTIVITY, ProbeMethod.WORKFLOW
 BOTH_WAYS = pytest.mark.parametrize("method", [STANDALONE, WORKFLOW])
-
-
-async def frontend_at(address: str, namespace: str = "default") -> Frontend:
-    target = resolve(ConnectionOptions(address=address, namespace=namespace), {})
-    return await connect(target, pace=Pace(rps=0), identity="stigmer-ops:test@here")
 
 
 def now() -> datetime:
