@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, get_type_hints
 
@@ -24,7 +25,8 @@ _NOT_UTF_8 = UsageError(
     next_step="type it as UTF-8: export LC_ALL=C.UTF-8",
 )
 
-CommandFunction = Callable[..., ExitCode | Awaitable[ExitCode]]
+Outcome = ExitCode | Coroutine[Any, Any, ExitCode]
+CommandFunction = Callable[..., Outcome]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,12 +128,12 @@ def _in_utf8(value: Any) -> Any:  # noqa: ANN401 - what Typer made of an option
     return value
 
 
-def run(common: Common, call: Callable[[Invocation], ExitCode | Awaitable[ExitCode]]) -> ExitCode:
+def run(common: Common, call: Callable[[Invocation], Outcome]) -> ExitCode:
     """Run a command's body and turn whatever happens into an exit code."""
     invocation = Invocation(common)
     try:
         result = call(invocation)
-        return _run_async(result) if inspect.isawaitable(result) else result
+        return result if isinstance(result, ExitCode) else _run_async(result)
     except StigmerOpsError as error:
         if common.debug:
             write_traceback(error)
@@ -164,13 +166,12 @@ def report_defect(error: Exception, *, debug: bool) -> ExitCode:
     return ExitCode.INTERNAL
 
 
-def _run_async(result: Awaitable[ExitCode]) -> ExitCode:
-    import asyncio  # a quarter of the start-up time of commands that do without
+def _run_async(result: Coroutine[Any, Any, ExitCode]) -> ExitCode:
+    # An interruption while asyncio is loaded leaves it not begun, which Python would warn of.
+    with contextlib.closing(result):
+        import asyncio  # a quarter of the start-up time of commands that do without
 
-    async def awaited() -> ExitCode:
-        return await result
-
-    try:
-        return asyncio.run(awaited())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        try:
+            return asyncio.run(result)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None

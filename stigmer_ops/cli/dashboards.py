@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stigmer_ops.cli.commands import command
+from stigmer_ops.cli.commands import Outcome, command
 from stigmer_ops.cli.context import Invocation
 from stigmer_ops.cli.option_sets import parse_duration
 from stigmer_ops.cli.prometheus import PrometheusUrl, prometheus_of
@@ -101,7 +101,7 @@ def lint(
         list[str] | None,
         typer.Option("--ignore", metavar="ID", help="Do not look for this; may be repeated"),
     ] = None,
-) -> ExitCode | Awaitable[ExitCode]:
+) -> Outcome:
     """Look for what is wrong with dashboards: as `alerts lint` does, which has more options.
 
     Variables, data sources, units and descriptions; that every expression parses and uses what

@@ -72,7 +72,8 @@ def plan_page(
         made = f" at {rfc3339(header.created_time)}" if header.created_time else ""
         console.print(f"made from {visible(header.address)}{made}")
     console.print(f"sha256 {tally.sha256}{' (written or edited by hand)' if edited else ''}")
-    console.print(f"{tally.rows:,} rows: {_counts(tally)}")
+    rows = "1 row" if tally.rows == 1 else f"{tally.rows:,} rows"
+    console.print(f"{rows}: {_counts(tally)}")
     for (action, verdict), count in sorted(tally.by_cause.items(), key=_by_action):
         if verdict:
             console.print(f"  {count:>7,}  {action.value:<9}  {visible(verdict)}")
