@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
 from typing import TYPE_CHECKING
-
-from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_NARROWEST = 20
+_NARROWEST = 40
 
 
 def paragraph(console: Console, text: str, indent: int, mark: str = "") -> None:
     """Print a text with its lines indented, those after the first by the mark's width more.
+
+    An id in it stays whole, to be copied: one that is too long is left to the terminal to break.
 
     Args:
         console: Where to; its width breaks the lines.
@@ -22,13 +22,13 @@ def paragraph(console: Console, text: str, indent: int, mark: str = "") -> None:
         indent: Columns before each line.
         mark: What stands before the first line, such as "- ".
     """
-    for line in _lines(console, text, " " * indent, mark):
-        console.print(line)
-
-
-def _lines(console: Console, text: str, indent: str, mark: str) -> Iterator[str]:
-    room = max(console.width - len(indent) - len(mark), _NARROWEST)
-    before = mark
-    for line in Text(text).wrap(console, room):
-        yield f"{indent}{before}{line.plain}"
-        before = " " * len(mark)
+    lines = textwrap.wrap(
+        text,
+        max(console.width, _NARROWEST),
+        initial_indent=" " * indent + mark,
+        subsequent_indent=" " * (indent + len(mark)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True)
