@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
+# Where byte code is not written, each of the tests' processes compiles all that it loads, again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := check
 .PHONY: check install demo test test-unit thorough lint fmt generate check-generated bench dist mutation picture packages fuzz clean
 

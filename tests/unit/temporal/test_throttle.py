@@ -35,7 +35,7 @@ class Limited:
 
 
 async def test_many_calls_settle_at_what_the_server_accepts() -> None:
-    server, throttle = Limited(rate=50), Throttle()
+    server, throttle = Limited(rate=100), Throttle()
     gate = asyncio.Semaphore(64)
 
     async def one() -> str:
