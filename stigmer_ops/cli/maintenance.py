@@ -263,6 +263,7 @@ def status(invocation: Invocation, connection: Connection) -> ExitCode:
         def nothing(console: Console, _wide: bool) -> None:
             console.print(f"no maintenance window was begun in namespace {target.namespace}")
             console.print(f"  at {target.address}; journals are in {folder}")
+            console.print("  begun on another machine? maintenance preflight sees its silence")
 
         invocation.write(Document("MaintenanceWindow", body), nothing)
         return ExitCode.OK

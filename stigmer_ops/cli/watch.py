@@ -113,7 +113,7 @@ async def watch(
         )
         if invocation.output.for_people and invocation.full_screen:
             return await _on_screen(reader, manner)
-        return await _in_lines(invocation.output, reader, manner)
+        return await _in_lines(invocation, reader, manner)
 
 
 def _refuse_documents(output: OutputFormat) -> None:
@@ -136,17 +136,21 @@ async def _on_screen(reader: LiveReader, manner: Manner) -> ExitCode:
     return ExitCode.INTERRUPTED if left.interrupted else _code(left.live, manner)
 
 
-async def _in_lines(output: OutputFormat, reader: LiveReader, manner: Manner) -> ExitCode:
+async def _in_lines(invocation: Invocation, reader: LiveReader, manner: Manner) -> ExitCode:
+    from stigmer_ops.render.progress import progress
     from stigmer_ops.render.watch.lines import live_record, plain_line
 
+    wanted = invocation.progress_wanted
     while True:
         due = time.monotonic() + manner.interval.total_seconds()
-        await reader.refresh()
+        with progress(wanted, "reading what waits", done=lambda: reader.described):
+            await reader.refresh()
+        wanted = False  # only the first time everything is read
         live = reader.live()
         if reader.round_is_due and (marked := live.marked()):
             await reader.judge(marked)
             live = reader.live()
-        if output is OutputFormat.JSONL:
+        if invocation.output is OutputFormat.JSONL:
             write_line("Watch", live_record(live))
         else:
             write_text(plain_line(live) + "\n")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from stigmer_ops.exporter.keeping import Keeper
@@ -17,6 +20,9 @@ from stigmer_ops.settings import Settings
 from stigmer_ops.temporal.clock import Clock
 
 FULL, INCREMENTAL = "full", "incremental"
+
+TOLD_EVERY_SECONDS = 15.0
+"""How often the log says how far the first reading is: of many workflows it takes minutes."""
 
 
 class ExternalNamespace:
@@ -70,7 +76,11 @@ class ExternalNamespace:
         sweep = INCREMENTAL if self._swept else FULL
         try:
             tracker = await self._stigmer.tracker(self.link)
-            await (tracker.follow(now) if self._swept else tracker.sweep(now))
+            if self._swept:
+                await tracker.follow(now)
+            else:
+                async with self._telling_how_far(tracker):
+                    await tracker.sweep(now)
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest goes on
             self._health.failed(error)
             return False
@@ -84,6 +94,25 @@ class ExternalNamespace:
         if sweep == FULL:
             self._tell_of_the_first(tracker, took)
         return True
+
+    @asynccontextmanager
+    async def _telling_how_far(self, tracker: PendingTracker) -> AsyncIterator[None]:
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(TOLD_EVERY_SECONDS)
+                self._log(
+                    Event(
+                        Level.INFO,
+                        "still reading for the first time",
+                        {"namespace": self.namespace, "workflows": tracker.workflows_scanned},
+                    )
+                )
+
+        telling = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
 
     def _count_timeouts(self, tracker: PendingTracker) -> None:
         for end in tracker.drain_ends():

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 Show = Callable[["Sample", "Verification"], None]
 
-STYLES = {"holds": "green", "broken": "bold red", "unknown": "yellow"}
+NO_DATA = "no data"
+"""What a person reads of a limit that holds for want of anything by which to judge it."""
+
+STYLES = {"holds": "green", "broken": "bold red", "unknown": "yellow", NO_DATA: "yellow"}
 
 
 # --- Before ---------------------------------------------------------------------------------------
@@ -88,12 +91,13 @@ def _value(measure: Measure) -> float | None:
 
 def standing_record(standing: Standing, verification: Verification, now: datetime) -> Record:
     """One limit, ready for JSON."""
-    watched = standing.watched
+    watched, state = standing.watched, standing.judged.state.value
     return {
         "id": watched.id,
         "sentence": watched.sentence(verification.terms),
         "rolls_back": watched.trigger,
-        "state": standing.judged.state.value,
+        "state": state,
+        "measured": standing.judged.measured and state != "unknown",
         "seen": standing.judged.seen,
         "broken_seconds": seconds(standing.broken_for(now)),
         "patience_seconds": seconds(watched.patience(verification.terms)),
@@ -166,12 +170,13 @@ def limits_table(verification: Verification, now: datetime) -> FittedTable:
     rows: list[list[Cell]] = []
     for standing in verification.standings:
         judged, watched = standing.judged, standing.watched
+        state = judged.state.value if judged.measured else NO_DATA
         lasting = standing.broken_for(now)
         patience = short_duration(watched.patience(verification.terms))
         broken = f"{short_duration(lasting)} of {patience}" if standing.since else ""
         rows.append(
             [
-                (judged.state.value, STYLES[judged.state.value]),
+                (state, STYLES[state]),
                 [(watched.sentence(verification.terms), ""), (judged.seen, "dim")],
                 (broken, "bold red" if standing.exhausted else ""),
                 ("rolls back" if watched.trigger else "fails", "dim"),

@@ -46,6 +46,13 @@ def strangers(tmp_path: Path) -> Path:
     return tmp_path
 
 
+async def test_folder_may_hold_the_rules_beside_their_tests(strangers: Path) -> None:
+    below = await stigmer_ops("alerts", "test", str(strangers), "-o", "json")
+    rules = await stigmer_ops("alerts", "test", str(strangers / "rules.yaml"), "-o", "json")
+    assert (below.code, [Path(f["path"]).name for f in below.json["files"]]) == (0, ["test.yaml"])
+    assert rules.code == 1
+
+
 async def test_committed_tests_pass_and_cover_every_alert() -> None:
     done = await stigmer_ops("alerts", "test", "-o", "json", directory=ROOT)
     assert [file for file in done.json["files"] if not file["passed"]] == []

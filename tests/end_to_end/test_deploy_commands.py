@@ -99,6 +99,9 @@ async def test_nothing_that_ended_is_no_proof_that_it_is_well(
     assert "--may-be-quiet" in done.out
     assert record.json["passed"] is False
     assert record.json["unjudged"] == ["errors", "completion-p99"]
+    assert "no data" in done.out
+    unmeasured = [one["id"] for one in record.json["last"]["limits"] if not one["measured"]]
+    assert unmeasured[:2] == ["errors", "completion-p99"]
 
 
 async def test_nobody_listens_and_read_only(own: dict[str, str]) -> None:

@@ -313,6 +313,24 @@ async def test_an_alertmanager_that_is_down_stops_begin_which_resumes(operator: 
     assert (ended.code, after) == (0, ["expired"])
 
 
+async def test_window_of_another_machine_is_seen_by_its_silence(operator: Operator) -> None:
+    other = Operator(operator.folder / "other", operator.waiting)
+    with running_alertmanager(operator.folder / "alertmanager") as url:
+        for each in (operator, other):
+            each.variables["STIGMER_OPS_MONITORING_ALERTMANAGER"] = url
+        begun = await operator.types("begin", *WINDOW, *CONSENT)
+        seen = await other.types("preflight", *WINDOW, "-o", "json")
+        refused = await other.types("begin", *WINDOW, *CONSENT)
+        ended = await operator.types("end", *CONSENT)
+        resumed = await other.types("begin", *CONSENT)
+        given_back = await other.types("end", *CONSENT)
+    told = "window 0001 of this namespace was begun on"
+    assert (begun.code, ended.code) == (0, 0)
+    assert (seen.code, told in seen.json["reasons"][0]) == (1, True)
+    assert (refused.code, told in refused.err) == (5, True)
+    assert (resumed.code, given_back.code) == (0, 0)
+
+
 async def test_kubectl_scales_to_zero_and_back_to_what_was(operator: Operator) -> None:
     cluster = RecordingKubectl(operator.folder / "kubectl")
     operator.variables |= cluster.variables

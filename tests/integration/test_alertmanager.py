@@ -20,6 +20,8 @@ from stigmer_ops.monitoring.alertmanager import (
     any_of,
     matchers_of,
 )
+from stigmer_ops.procedures.maintenance.elsewhere import mark, windows_elsewhere
+from stigmer_ops.settings import Settings
 from support.alertmanager import running_alertmanager
 
 TIMEOUT = timedelta(seconds=10)
@@ -121,3 +123,29 @@ def test_matchers_are_written_as_they_are_read() -> None:
         r'h!~"\\d"',
     ]
     assert any_of("alertname", ["A.B", "C"]) == Matcher("alertname", r"A\.B|C", regex=True)
+
+
+def test_windows_of_other_machines_are_known_by_their_silences(url: str) -> None:
+    manager = Alertmanager(url, TIMEOUT)
+    here = Settings.model_validate({"monitoring": {"silence_matchers": 'cluster="eu-7"'}})
+    begin = datetime(2026, 11, 24, 3, 0, 0, 123000, UTC)
+
+    def window(namespace: str, host: str = "bastion-1", **changes: Any) -> str:
+        begun = mark(run="0007", namespace=namespace, host=host, begin=begin)
+        matchers = (any_of("alertname", ALERTS), *matchers_of('cluster="eu-7"'))
+        made = silence(**({"comment": f"{begun} CHG-7", "matchers": matchers} | changes))
+        return manager.create(made)
+
+    ours = window("orders")
+    ended, _later = window("orders"), window("invoices")
+    manager.expire(ended)
+    elsewhere = (any_of("alertname", ALERTS), *matchers_of('cluster="us-1"'))
+    window("orders", matchers=elsewhere)
+    window("orders", comment="[stigmer-ops maintenance] of somebody")
+    found = windows_elsewhere(manager, here, "orders")
+    assert [(each.silence_id, each.run, each.host) for each in found] == [
+        (ours, "0007", "bastion-1")
+    ]
+    assert "begun on bastion-1 by stigmer-ops:alice@bastion-1" in str(found[0])
+    assert windows_elsewhere(manager, here, "orders", host="bastion-1", begin=begin) == []
+    assert windows_elsewhere(manager, here, "orders", host="bastion-2", begin=begin) == found

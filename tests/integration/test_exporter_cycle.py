@@ -16,7 +16,7 @@ from temporalio.api.operatorservice.v1 import DeleteNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RetryConfig
 
-from stigmer_ops.exporter import cycle
+from stigmer_ops.exporter import cycle, external_namespace
 from stigmer_ops.exporter.log import Level
 from stigmer_ops.monitoring.catalogue import metrics as m
 from stigmer_ops.sandbox.faults.scripts import LONG
@@ -60,6 +60,19 @@ async def test_everything_is_zero_before_and_true_after_the_first_cycle(
     assert page.value(m.UNREADABLE.name) == 0
     assert watcher.exporter.condition().ready
     assert watcher.logged() == ["read for the first time"]
+
+
+async def test_first_reading_that_takes_long_says_how_far_it_is(
+    isolated_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await isolated_sandbox.populate({"still-running": 3})
+    monkeypatch.setattr(external_namespace, "TOLD_EVERY_SECONDS", 0.001)
+    watcher = Watcher(isolated_sandbox.environment())
+    assert await watcher.cycle()
+    *far, last = watcher.logged()
+    assert (set(far), last) == ({"still reading for the first time"}, "read for the first time")
+    assert await watcher.cycle()
+    assert watcher.logged() == []
 
 
 async def test_callbacks_are_counted_from_the_start_of_the_exporter_on(

@@ -61,25 +61,29 @@ def run(promtool: Promtool, files: Sequence[RuleTestFile]) -> Report:
 
 
 def read_all(paths: Sequence[Path]) -> list[RuleTestFile]:
-    """Test files, and those below folders.
+    """Test files, and those below folders, where the rules that they test may be, too.
 
     Raises:
         InputError: One cannot be read.
         UsageError: There are none.
     """
-    found = [file for path in paths for file in _below(path)]
+    read = [(path in paths, read_tests(path)) for path in _files(paths)]
+    found = [tests for named, tests in read if named or not tests.is_rule_file]
     if not found:
         raise UsageError(
             f"there are no rule tests below {', '.join(map(str, paths))}",
             next_step="stigmer-ops alerts generate",
         )
-    return [read_tests(path) for path in found]
+    return found
 
 
-def _below(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """What is named, and every YAML file below a folder that is."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+        else:
+            yield path
 
 
 @contextmanager

@@ -60,6 +60,11 @@ class RuleTestFile:
     document: Document
 
     @property
+    def is_rule_file(self) -> bool:
+        """Whether it holds rules instead: folders may have both."""
+        return "groups" in self.document and "tests" not in self.document
+
+    @property
     def tests(self) -> Sequence[Document]:
         """Its tests."""
         return tuple(_mappings(self.document.get("tests")))

@@ -14,6 +14,7 @@ from stigmer_ops.monitoring.alertmanager import (
     matchers_of,
 )
 from stigmer_ops.monitoring.catalogue import catalogue
+from stigmer_ops.procedures.maintenance.elsewhere import mark, windows_elsewhere
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
 from stigmer_ops.procedures.runner.step import StepResult, done
@@ -27,9 +28,17 @@ async def not_configured(world: World) -> str:
 
 
 async def obstacle(world: World) -> str:
-    """Whether Alertmanager answers."""
-    manager = _manager(world)
-    await asyncio.to_thread(manager.silences)
+    """Whether Alertmanager answers, and shows no window that was begun on another machine."""
+    others = await asyncio.to_thread(
+        windows_elsewhere,
+        _manager(world),
+        world.settings,
+        world.systems.external.namespace,
+        host=world.operator.host,
+        begin=world.window.begin,
+    )
+    if others:
+        return f"{others[0]}; end it there, or expire that silence if nobody can any more"
     return "" if world.now() < world.window.end else "the window is over"
 
 
@@ -128,9 +137,12 @@ def _manager(world: World) -> Alertmanager:
 
 
 def _mark(world: World, record: StepRecord) -> str:
-    """What the comment of the window's silence begins with, and that of no other."""
-    begun = f"{world.window.begin:%Y%m%dT%H%M%S}.{world.window.begin.microsecond // 1000:03d}Z"
-    return f"[stigmer-ops maintenance {record.folder.name} {world.operator.host} {begun}]"
+    return mark(
+        run=record.folder.name,
+        namespace=world.systems.external.namespace,
+        host=world.operator.host,
+        begin=world.window.begin,
+    )
 
 
 async def _unwritten(world: World, record: StepRecord) -> list[str]:
