@@ -199,14 +199,21 @@ def _counts(faults: list[str] | None) -> dict[str, int]:
 
 
 def _list_faults(invocation: Invocation) -> ExitCode:
-    from stigmer_ops.render.tables import Column, table_of
+    from stigmer_ops.render.tables import Cell, Column, table_of
     from stigmer_ops.sandbox.faults import FAULTS
 
-    records = [{"fault": one.id, "title": one.title, "breaks": one.breaks} for one in FAULTS]
+    records = [
+        {"fault": one.id, "verdict": one.verdict, "title": one.title, "breaks": one.breaks}
+        for one in FAULTS
+    ]
 
     def table(console: Console, _wide: bool) -> None:
-        rows = [(record["fault"], record["breaks"]) for record in records]
-        console.print(table_of([Column("FAULT", fold=False), Column("WHAT IT BREAKS")], rows))
+        columns = [Column("FAULT", fold=False), Column("WHAT IT BREAKS, AND WHAT DIAGNOSE SAYS")]
+        rows: list[list[Cell]] = [
+            [one.id, [(one.breaks, ""), (one.verdict or "nothing: it does not wait", "dim")]]
+            for one in FAULTS
+        ]
+        console.print(table_of(columns, rows))
 
     document = Document("FaultList", {"items": records}, [("Fault", one) for one in records])
     invocation.write(document, table)

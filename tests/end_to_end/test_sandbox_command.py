@@ -7,7 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from support.command_line import environment
+from stigmer_ops.sandbox.faults import FAULTS
+from support.command_line import environment, stigmer_ops
 from support.sandbox_command import running
 
 SH = shutil.which("sh") or "/bin/sh"
@@ -59,3 +60,13 @@ async def test_pasted_line_reaches_the_sandbox_and_nothing_of_the_readers(tmp_pa
         assert trail in files(Path(file).parent)
         assert files(own) == []
     assert files(temporary) == []
+
+
+async def test_faults_are_listed_with_what_diagnose_says() -> None:
+    record = await stigmer_ops("sandbox", "--list-faults", "-o", "json")
+    table = await stigmer_ops("sandbox", "--list-faults")
+    assert [(one["fault"], one["verdict"]) for one in record.json["items"]] == [
+        (one.id, one.verdict) for one in FAULTS
+    ]
+    assert table.code == 0
+    assert all(one.breaks in table.out for one in FAULTS)
