@@ -171,7 +171,8 @@ class TemporalServer(ChildServer):
             await client.workflow_service.register_namespace(
                 RegisterNamespaceRequest(
                     namespace=name, workflow_execution_retention_period=Duration(seconds=86_400)
-                )
+                ),
+                retry=True,  # the server makes few of them a second
             )
         except RPCError as error:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
