@@ -19,6 +19,7 @@ from stigmer_ops.cli.maintenance_window import (
     advice,
     connected,
     outlook_for,
+    require_only_window,
     state_name,
     ticket_of,
     window_asked_for,
@@ -137,7 +138,7 @@ async def begin(
 
     Every step is in a journal before it is done: run the same command again and it resumes, after
     a crash too. Exit 5: a step failed or waits to be done by hand, and what was done is in force.
-    Exit 4: a window is open already.
+    Exit 4: a window is open already, here or, as Alertmanager's silences tell, elsewhere.
     """
     from stigmer_ops.procedures.maintenance.procedure import MAINTENANCE
     from stigmer_ops.procedures.runner.journal import open_journal
@@ -146,6 +147,8 @@ async def begin(
     async with connected(invocation, connection, mutation.reason or "") as setting:
         folder, window = await _begun_or_asked(invocation, setting, options, mutation)
         world = setting.world(window, execute=execute)
+        if not mutation.dry_run:  # whose plan says it
+            await require_only_window(world)
         if not await _shown_and_confirmed(invocation, mutation, world, folder):
             return ExitCode.OK
         with open_journal(folder) as journal:

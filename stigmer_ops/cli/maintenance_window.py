@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from stigmer_ops.cli.option_sets import ActivityFilters, Connection, Mutation
 from stigmer_ops.cli.pending_scan import selection_of
 from stigmer_ops.cli.procedure_run import next_step, procedures_path
 from stigmer_ops.cli.window_options import WindowOptions
-from stigmer_ops.errors import ExitCode, RefusedError, UsageError
+from stigmer_ops.errors import ExitCode, RefusedError, StigmerOpsError, UsageError
 from stigmer_ops.render.output import Document
 
 if TYPE_CHECKING:
@@ -128,6 +129,28 @@ async def connected(
     identity = identity_of(invocation.operator(), invocation.host(), reason.strip())
     async with both_sides(invocation, connection, identity=identity) as systems:
         yield Setting(invocation, systems, await systems.external.namespace_id(), reason)
+
+
+async def require_only_window(world: World) -> None:
+    """Refuse to begin a window beside one that another machine has begun.
+
+    Where that cannot be asked, the step that silences alerts says so.
+
+    Raises:
+        RefusedError: There is one.
+    """
+    from stigmer_ops.procedures.maintenance.silence import begun_elsewhere
+
+    other = None
+    with suppress(StigmerOpsError):
+        other = await begun_elsewhere(world)
+    if other is not None:
+        raise RefusedError(
+            str(other),
+            not_done=NOTHING_CHANGED,
+            next_step=f"there: {END_COMMAND}; if nobody can: "
+            f"amtool silence expire {shlex.quote(other.silence_id)}",
+        )
 
 
 def window_asked_for(invocation: Invocation, options: WindowOptions, reason: str) -> Window:

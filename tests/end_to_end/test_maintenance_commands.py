@@ -320,15 +320,17 @@ async def test_window_of_another_machine_is_seen_by_its_silence(operator: Operat
             each.variables["STIGMER_OPS_MONITORING_ALERTMANAGER"] = url
         begun = await operator.types("begin", *WINDOW, *CONSENT)
         seen = await other.types("preflight", *WINDOW, "-o", "json")
+        tried = await other.types("begin", *WINDOW, *CONSENT, "--dry-run", "-o", "json")
         refused = await other.types("begin", *WINDOW, *CONSENT)
         ended = await operator.types("end", *CONSENT)
-        resumed = await other.types("begin", *CONSENT)
-        given_back = await other.types("end", *CONSENT)
+        free = await other.types("preflight", *WINDOW, "-o", "json")
     told = "window 0001 of this namespace was begun on"
     assert (begun.code, ended.code) == (0, 0)
     assert (seen.code, told in seen.json["reasons"][0]) == (1, True)
-    assert (refused.code, told in refused.err) == (5, True)
-    assert (resumed.code, given_back.code) == (0, 0)
+    assert (tried.code, told in tried.json["reasons"][0]) == (0, True)
+    assert (refused.code, told in refused.err) == (4, True)
+    assert other.journals == []
+    assert (free.code, free.json["reasons"]) == (0, [])
 
 
 async def test_kubectl_scales_to_zero_and_back_to_what_was(operator: Operator) -> None:

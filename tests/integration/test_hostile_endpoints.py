@@ -9,6 +9,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -21,6 +22,7 @@ from fuzz.mutation import mutated
 from fuzz.target import Target, attempt
 from fuzz.targets import TARGETS
 from stigmer_ops.errors import StigmerOpsError, UnavailableError
+from stigmer_ops.procedures.maintenance.elsewhere import mark
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import stigmer_ops
 from support.hostile import ALL_IN_ONE, OBEYED
@@ -247,11 +249,38 @@ async def test_texts_of_prometheus_are_not_obeyed(
     assert "Traceback" not in done.err
 
 
-async def test_texts_of_alertmanager_are_not_obeyed(sandbox: Sandbox, tmp_path: Path) -> None:
+def planted_silence(namespace: str) -> bytes:
+    """A window that nobody has begun, by somebody who may make silences."""
+    begun = mark(run="0001", namespace=namespace, host=ALL_IN_ONE, begin=datetime.now(UTC))
+    return json.dumps(
+        [
+            {
+                "id": ALL_IN_ONE,
+                "comment": begun.replace("\n", " "),
+                "createdBy": ALL_IN_ONE,
+                "startsAt": "2026-01-01T00:00:00Z",
+                "endsAt": "2126-01-01T00:00:00Z",
+                "matchers": [],
+                "status": {"state": "active"},
+            }
+        ]
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("verb", "consent"), [("begin", ("--reason", "r", "--yes")), ("preflight", ())]
+)
+@pytest.mark.parametrize("planted", [False, True], ids=["error", "silence"])
+async def test_texts_of_alertmanager_are_not_obeyed(
+    sandbox: Sandbox, tmp_path: Path, verb: str, consent: tuple[str, ...], planted: bool
+) -> None:
     client = await new_client(sandbox)
-    with answering(400, {}, ALL_IN_ONE.encode()) as (url, _):
+    status, said = 400, ALL_IN_ONE.encode()
+    if planted:
+        status, said = 200, planted_silence(client.namespace)
+    with answering(status, {}, said) as (url, _):
         done = await stigmer_ops(
-            *("maintenance", "begin", "--for", "1h", "--reason", "r", "--yes"),
+            *("maintenance", verb, "--for", "1h", *consent),
             variables={
                 **sandbox.environment(),
                 "TEMPORAL_NAMESPACE": client.namespace,
@@ -260,9 +289,11 @@ async def test_texts_of_alertmanager_are_not_obeyed(sandbox: Sandbox, tmp_path: 
                 "STIGMER_OPS_AUDIT_PATH": str(tmp_path / "audit.jsonl"),
             },
         )
-    assert done.code in (1, 2, 3, 5), done.out + done.err
-    assert "Alertmanager" in done.out + done.err
-    assert OBEYED.findall(done.out + done.err) == []
+    told = done.out + done.err
+    refused = 4 if planted else 5
+    assert done.code == (refused if verb == "begin" else 1), told
+    assert ("was begun on" if planted else "Alertmanager") in " ".join(told.split())
+    assert OBEYED.findall(told) == []
 
 
 @asynccontextmanager

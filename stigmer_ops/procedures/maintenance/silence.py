@@ -14,7 +14,7 @@ from stigmer_ops.monitoring.alertmanager import (
     matchers_of,
 )
 from stigmer_ops.monitoring.catalogue import catalogue
-from stigmer_ops.procedures.maintenance.elsewhere import mark, windows_elsewhere
+from stigmer_ops.procedures.maintenance.elsewhere import WindowElsewhere, mark, windows_elsewhere
 from stigmer_ops.procedures.maintenance.window import World
 from stigmer_ops.procedures.runner.journal import StepRecord
 from stigmer_ops.procedures.runner.step import StepResult, done
@@ -29,6 +29,17 @@ async def not_configured(world: World) -> str:
 
 async def obstacle(world: World) -> str:
     """Whether Alertmanager answers, and shows no window that was begun on another machine."""
+    if other := await begun_elsewhere(world):
+        return f"{other}; end it there, or expire that silence if nobody can"
+    return "" if world.now() < world.window.end else "the window is over"
+
+
+async def begun_elsewhere(world: World) -> WindowElsewhere | None:
+    """A window that is open and was begun on another machine; None where Alertmanager shows none.
+
+    Raises:
+        StigmerOpsError: Alertmanager is not configured, cannot be reached, or refuses us.
+    """
     others = await asyncio.to_thread(
         windows_elsewhere,
         _manager(world),
@@ -37,9 +48,7 @@ async def obstacle(world: World) -> str:
         host=world.operator.host,
         begin=world.window.begin,
     )
-    if others:
-        return f"{others[0]}; end it there, or expire that silence if nobody can any more"
-    return "" if world.now() < world.window.end else "the window is over"
+    return others[0] if others else None
 
 
 async def plan(world: World, _record: StepRecord) -> Sequence[str]:
