@@ -26,10 +26,14 @@ from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import Finished, environment
 from support.commands import commands, declaration, parse
+from support.patient_handshakes import populate
 from support.runbook_blocks import Block, Command, arguments_of, blocks
 
 AT_ONCE = 3
 """Commands under way at once: more would only wait for the processor."""
+
+LATE = ("callback-", "token-", "stale-token")
+"""How faults begin that are seen once a callback was tried, which must not take too long."""
 
 VARIABLES = {
     # Everything in the sandbox is seconds old.
@@ -169,7 +173,9 @@ async def trials(
     alone = {path: page for path, page in TRIED.items() if page.kind is PageKind.PROCEDURE}
     shared = {path: page for path, page in TRIED.items() if path not in alone}
     async with sandbox.isolated() as running:
-        handshakes = await running.populate(Counter(map(fault_of, shared.values())))
+        counts = Counter(map(fault_of, shared.values()))
+        late = {fault: counts.pop(fault) for fault in [*counts] if fault.startswith(LATE)}
+        handshakes = [*await populate(running, late), *await running.populate(counts)]
         ready: dict[str, list[Handshake]] = defaultdict(list)
         for handshake in handshakes:
             ready[handshake.faults[handshake.activity_ids[0]]].append(handshake)
