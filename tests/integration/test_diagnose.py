@@ -16,6 +16,7 @@ from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import Finished, stigmer_ops
 from support.gateway import gateway_to
+from support.patient_handshakes import LATE, populate
 
 DIAGNOSED = tuple(fault for fault in FAULTS if fault.verdict is not None)
 SOON_OVER = "near-deadline"
@@ -47,7 +48,9 @@ async def mixed_population(sandbox: Sandbox) -> list[Handshake]:
     """Every fault several times; those whose time runs out come last."""
     counts = {fault.id: EACH for fault in DIAGNOSED if fault.id != SOON_OVER}
     counts["healthy"] = EACH
-    handshakes = await sandbox.populate(counts)
+    late = {fault: counts.pop(fault) for fault in [*counts] if fault.startswith(LATE)}
+    handshakes = await populate(sandbox, late)
+    handshakes += await sandbox.populate(counts)
     handshakes += await sandbox.populate({SOON_OVER: EACH})
     await asyncio.sleep(4)  # until 6 % of their minute has passed
     return handshakes

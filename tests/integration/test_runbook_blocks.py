@@ -26,14 +26,11 @@ from stigmer_ops.sandbox.handshake import Handshake
 from stigmer_ops.sandbox.sandbox import Sandbox
 from support.command_line import Finished, environment
 from support.commands import commands, declaration, parse
-from support.patient_handshakes import populate
+from support.patient_handshakes import LATE, populate
 from support.runbook_blocks import Block, Command, arguments_of, blocks
 
 AT_ONCE = 3
 """Commands under way at once: more would only wait for the processor."""
-
-LATE = ("callback-", "token-", "stale-token")
-"""How faults begin that are seen once a callback was tried, which must not take too long."""
 
 VARIABLES = {
     # Everything in the sandbox is seconds old.

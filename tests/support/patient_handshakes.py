@@ -11,6 +11,9 @@ from stigmer_ops.sandbox.sandbox import Sandbox
 
 PATIENCE_SECONDS = 120.0
 
+LATE = ("callback-", "token-", "stale-token", "stigmer-without-callback")
+"""How faults begin that are seen once a callback was tried, or could have been."""
+
 
 async def populate(sandbox: Sandbox, counts: Mapping[str, int]) -> list[Handshake]:
     """As `Sandbox.populate`, but for faults that need a run timeout of their own.
