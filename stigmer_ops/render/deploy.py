@@ -91,13 +91,13 @@ def _value(measure: Measure) -> float | None:
 
 def standing_record(standing: Standing, verification: Verification, now: datetime) -> Record:
     """One limit, ready for JSON."""
-    watched, state = standing.watched, standing.judged.state.value
+    watched = standing.watched
     return {
         "id": watched.id,
         "sentence": watched.sentence(verification.terms),
         "rolls_back": watched.trigger,
-        "state": state,
-        "measured": standing.judged.measured and state != "unknown",
+        "state": standing.judged.state.value,
+        "measured": standing.judged.informed,
         "seen": standing.judged.seen,
         "broken_seconds": seconds(standing.broken_for(now)),
         "patience_seconds": seconds(watched.patience(verification.terms)),

@@ -38,6 +38,11 @@ class Judged:
     seen: str
     measured: bool = True
 
+    @property
+    def informed(self) -> bool:
+        """Whether the answer is known, and from something that was measured."""
+        return self.measured and self.state is not State.UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -278,8 +283,7 @@ class Standing:
     def take(self, sample: Sample, terms: Terms) -> None:
         """Judge a sample. What is not known neither begins nor ends a break."""
         self.judged = self.watched.judge(sample, terms)
-        known = self.judged.state is not State.UNKNOWN
-        self.measured = self.measured or (known and self.judged.measured)
+        self.measured = self.measured or self.judged.informed
         if self.judged.state is State.HOLDS:
             self.since = None
         elif self.judged.state is State.BROKEN:
